@@ -1,0 +1,296 @@
+"""Feature files: one row an item, sealed with a row count and a digest, checked when read.
+
+Layout of `features/<dataset>/<modality>.h5`: datasets `id` (n, UTF-8), `feature` (n, d) float32, `label` (n,) int64 into
+`classes`, `split` (n,) uint8 (0 train, 1 val, 2 test), `classes` (UTF-8); all numbers with fletcher32 checksums.
+The same recipe gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Iterator
+
+import h5py
+import numpy as np
+
+from drsl.features.atomic import publish
+from drsl.features.errors import DamagedFile, MissingFile, SettingError, choose
+from drsl.features.manifest import SPLITS
+
+__all__ = ["FORMAT", "VERSION", "FeatureWriter", "Features", "open_feature_writer", "read_features", "write_features"]
+
+FORMAT = "drsl-features"
+VERSION = 1
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Features:
+    """Feature rows with their ids, labels and splits, in the manifest's order."""
+
+    id: np.ndarray
+    """(n,) str objects, unique"""
+    feature: np.ndarray
+    """(n, d) float32, finite"""
+    label: np.ndarray
+    """(n,) int64, index into `classes`"""
+    split: np.ndarray
+    """(n,) uint8: 0 train, 1 val, 2 test"""
+    classes: tuple[str, ...]
+    """class names"""
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """what the file says of itself: dataset, modality, encoder, manifest_digest, fingerprint, digest"""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.id)
+
+    def select(self, split: str) -> Features:
+        """The rows of one split.
+
+        Args:
+            split: `"train"`, `"val"` or `"test"`.
+
+        Returns:
+            A new object with those rows, in order, and the same classes and attributes.
+
+        Raises:
+            SettingError: the split's name is unknown.
+        """
+        rows = np.flatnonzero(self.split == SPLITS.index(choose("split", split, SPLITS)))
+        return replace(
+            self, id=self.id[rows], feature=self.feature[rows], label=self.label[rows], split=self.split[rows]
+        )
+
+
+class FeatureWriter:
+    """Takes feature rows in order, in blocks of any size; made by `open_feature_writer`."""
+
+    def __init__(self, file: h5py.File, rows: int, dim: int) -> None:
+        self._file = file
+        self._rows = rows
+        self._done = 0
+        self._content = hashlib.sha256()
+        self._data = _numbers(file, "feature", (rows, dim), np.float32)
+
+    def append(self, feature: np.ndarray) -> None:
+        """Adds rows.
+
+        Args:
+            feature: (b, d), finite; stored as float32.
+
+        Raises:
+            ValueError: a value is NaN or infinite, the width is not d, or there are more rows than announced.
+        """
+        block = np.ascontiguousarray(feature, dtype=np.float32)
+        if block.ndim != 2 or block.shape[1] != self._data.shape[1] or self._done + len(block) > self._rows:
+            raise ValueError(f"a block of shape {block.shape} does not fit in {self._data.shape} at row {self._done}")
+        if not np.isfinite(block).all():
+            bad = self._done + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+            raise ValueError(f"row {bad} of the features is not finite")
+        self._data[self._done : self._done + len(block)] = block
+        self._content.update(block.tobytes())
+        self._done += len(block)
+
+    def _seal(self) -> None:
+        if self._done != self._rows:
+            raise ValueError(f"{self._done} rows were written, {self._rows} announced")
+        self._file.attrs["rows"] = self._rows
+        self._file.attrs["digest"] = _digest(self._content, self._file)
+        self._file.attrs["sealed"] = 1
+
+
+@contextmanager
+def open_feature_writer(
+    path: Path,
+    *,
+    id: Sequence[str],
+    label: np.ndarray,
+    split: np.ndarray,
+    classes: Sequence[str],
+    dim: int,
+    attrs: Mapping[str, Any],
+) -> Iterator[FeatureWriter]:
+    """Opens a feature file for writing block by block; it appears under its name when the block ends well.
+
+    Args:
+        path: the file's final name.
+        id: n unique ids.
+        label: (n,) integers into `classes`.
+        split: (n,) integers 0, 1, 2.
+        classes: class names.
+        dim: the width d of the rows.
+        attrs: strings and integers: dataset, modality, encoder (JSON), manifest_digest, fingerprint.
+
+    Yields:
+        A writer to which exactly n rows must be appended.
+
+    Raises:
+        ValueError: wrong, missing or non-finite rows, or columns of unequal length. Nothing is left behind.
+        UserError: the file cannot be written.
+    """
+    rows = len(id)
+    if len(label) != rows or len(split) != rows or len(set(id)) != rows:
+        raise ValueError("id, label and split must be of equal length, and ids unique")
+    with publish(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+        text = h5py.string_dtype("utf-8")
+        file.create_dataset("id", data=list(id), dtype=text, shape=(rows,))
+        file.create_dataset("classes", data=list(classes), dtype=text, shape=(len(classes),))
+        _numbers(file, "label", (rows,), np.int64)[...] = np.asarray(label, dtype=np.int64)
+        _numbers(file, "split", (rows,), np.uint8)[...] = np.asarray(split, dtype=np.uint8)
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        for key in sorted(attrs):
+            if key not in ("format", "version", "rows", "digest", "sealed"):
+                file.attrs[key] = attrs[key]
+        writer = FeatureWriter(file, rows, dim)
+        yield writer
+        writer._seal()
+
+
+def write_features(path: Path, features: Features) -> None:
+    """Writes a feature file in one go, atomically.
+
+    Args:
+        path: the file's final name.
+        features: rows, labels, splits, classes and attributes.
+
+    Raises:
+        ValueError: a value is not finite, or the columns are of unequal length.
+        UserError: the file cannot be written.
+    """
+    with open_feature_writer(
+        path,
+        id=[str(each) for each in features.id],
+        label=features.label,
+        split=features.split,
+        classes=features.classes,
+        dim=features.feature.shape[1],
+        attrs=features.attrs,
+    ) as writer:
+        writer.append(features.feature)
+
+
+def read_features(path: Path) -> Features:
+    """Reads a whole feature file and proves it whole.
+
+    Args:
+        path: a file written by `write_features` or by `drsl encode`.
+
+    Returns:
+        Its rows: `feature` (n, d) float32, `label` (n,) int64, `split` (n,) uint8.
+
+    Raises:
+        MissingFile: there is no such file.
+        DamagedFile: not HDF5, not a feature file, not sealed, of another version, cut short, changed since it was
+            sealed, of wrong shapes or types, or with values that are not finite (names the id).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFile(f"{path} is not there: `dvc repro` makes it, or `drsl encode` for one modality")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_head(path, file)
+            features = _load(path, file)
+            stored, found = str(file.attrs["digest"]), _digest(_hash(features.feature), file)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+        raise DamagedFile(f"{path} is damaged or not a feature file ({_reason(error)}): {_repair(path)}") from None
+    if stored != found:
+        raise DamagedFile(f"{path} was changed after it was sealed (its digest does not match): {_repair(path)}")
+    finite = np.isfinite(features.feature).all(axis=1)
+    if not finite.all():
+        bad = features.id[np.flatnonzero(~finite)[0]]
+        raise DamagedFile(f"{path}: the feature of {bad!r} is NaN or infinite: {_repair(path)}")
+    return features
+
+
+def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
+    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
+    chunk = (max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:])
+    if 0 in shape:
+        return file.create_dataset(name, shape, dtype)
+    return file.create_dataset(name, shape, dtype, chunks=chunk, fletcher32=True)
+
+
+def _hash(feature: np.ndarray) -> Any:
+    return hashlib.sha256(np.ascontiguousarray(feature))
+
+
+def _digest(rows: Any, file: h5py.File) -> str:
+    """Digest of the rows, and of everything else that gives them meaning."""
+    content = rows.copy()
+    content.update(repr((file["feature"].shape, file["feature"].dtype.str)).encode("ascii"))
+    for name in ("label", "split"):
+        content.update(file[name][...].tobytes())
+    for name in ("id", "classes"):
+        content.update(b"\0".join(file[name][...].tolist()))
+    for key in sorted(file.attrs):
+        if key not in ("rows", "digest", "sealed"):
+            content.update(f"{key}={file.attrs[key]}".encode())
+    return str(content.hexdigest())
+
+
+def _check_head(path: Path, file: h5py.File) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise ValueError(f"format is {file.attrs.get('format')!r}, not {FORMAT!r}")
+    if int(file.attrs["version"]) != VERSION:
+        raise ValueError(f"version {file.attrs['version']}, this program reads {VERSION}")
+    if int(file.attrs.get("sealed", 0)) != 1:
+        raise ValueError("it was never sealed")
+
+
+def _load(path: Path, file: h5py.File) -> Features:
+    rows = int(file.attrs["rows"])
+    feature, label, split = file["feature"], file["label"], file["split"]
+    if feature.ndim != 2 or feature.dtype != np.float32 or label.dtype != np.int64 or split.dtype != np.uint8:
+        raise ValueError("feature, label or split has a wrong type or shape")
+    if {len(feature), len(label), len(split), len(file["id"])} != {rows}:
+        raise ValueError(f"the columns do not all have {rows} rows")
+    classes = tuple(file["classes"].asstr()[...].tolist())
+    features = Features(
+        id=file["id"].asstr()[...].astype(object),
+        feature=feature[...],
+        label=label[...],
+        split=split[...],
+        classes=classes,
+        attrs={key: _plain(file.attrs[key]) for key in file.attrs},
+    )
+    if rows and (features.label.min() < 0 or features.label.max() >= len(classes) or features.split.max() > 2):
+        raise ValueError("a label or split is out of range")
+    return features
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _repair(path: Path) -> str:
+    return f"make it again with `drsl encode {path.stem} -d {path.parent.name}`"
+
+
+def common_classes(files: Iterable[tuple[str, Features]]) -> tuple[str, ...]:
+    """The class names that several feature files share.
+
+    Args:
+        files: pairs of a file's name, for the message, and its features.
+
+    Returns:
+        The class names, equal in all files.
+
+    Raises:
+        SettingError: two files name different classes, or the same in another order.
+    """
+    pairs = list(files)
+    first_name, first = pairs[0]
+    for name, each in pairs[1:]:
+        if each.classes != first.classes:
+            raise SettingError(f"{name} and {first_name} have different classes: make both from one manifest")
+    return first.classes

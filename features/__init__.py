@@ -3,7 +3,22 @@
 Read first: `read_features` (store.py) and `read_manifest` (manifest.py).
 """
 
-from drsl.features.manifest import Item, Manifest, read_manifest, write_manifest
-from drsl.features.store import Features, read_features, write_features
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drsl.features.manifest import Item, Manifest, read_manifest, write_manifest
+    from drsl.features.store import Features, read_features, write_features
 
 __all__ = ["Features", "Item", "Manifest", "read_features", "read_manifest", "write_features", "write_manifest"]
+
+_HOME = {name: "store" if "eatures" in name else "manifest" for name in __all__}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: `drsl --help` needs the errors, not HDF5."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"drsl.features.{_HOME[name]}"), name)

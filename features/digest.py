@@ -54,7 +54,7 @@ def digest_array(array: np.ndarray) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    content = np.ascontiguousarray(array)
+    content = np.asarray(array, order="C")
     head = f"{content.dtype.str} {content.shape}".encode("ascii")
     return hashlib.sha256(head + content.tobytes()).hexdigest()
 
@@ -83,19 +83,26 @@ def differences(made: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
         prefix: put before each key (for nested mappings).
 
     Returns:
-        One short text a difference, e.g. `"epochs was 6, now 12"`; digests are cut to 12 digits.
+        One short text a difference, e.g. `"epochs was 6, now 12"`; digests are cut to 12 digits. A tuple equals the
+        list that JSON makes of it.
 
     >>> differences({"epochs": 6, "seed": 0}, {"epochs": 12, "seed": 0})
     ['epochs was 6, now 12']
     """
     found: list[str] = []
     for key in sorted({*made, *asked}):
-        before, now = made.get(key), asked.get(key)
+        before, now = _as_json(made.get(key)), _as_json(asked.get(key))
         if isinstance(before, Mapping) and isinstance(now, Mapping):
             found += differences(before, now, f"{prefix}{key}.")
         elif before != now:
             found.append(f"{prefix}{key} was {_short(before)}, now {_short(now)}")
     return found
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _as_json(each) for key, each in value.items()}
+    return [_as_json(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _short(value: Any) -> str:

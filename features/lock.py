@@ -25,7 +25,8 @@ def exclusive(folder: Path, output: str) -> Iterator[None]:
         output: the output's name, as shown to people.
 
     Raises:
-        UserError: another living process holds the lock; the message names its process id.
+        UserError: another living process holds the lock (the message names its process id), or the folder cannot
+            be written.
     """
     try:
         import fcntl
@@ -40,11 +41,14 @@ def exclusive(folder: Path, output: str) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise UserError(
-                f"process {holder} is still writing {output}: wait for it, or end it (kill {holder}), and run this again"
+                f"process {holder} is still writing {output}: wait for it, or end it (kill {holder}), "
+                "and run this again"
             ) from None
+        except OSError as error:
+            raise UserError(f"cannot lock {output} in {folder}: {error.strerror}") from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode("ascii"), 0)
         yield

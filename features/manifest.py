@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,9 +72,7 @@ class Manifest:
         Returns:
             Items in the manifest's order.
         """
-        return tuple(
-            item for item in self.items if getattr(item, modality) and (split is None or item.split == split)
-        )
+        return tuple(item for item in self.items if getattr(item, modality) and (split is None or item.split == split))
 
     def image_path(self, item: Item) -> Path:
         """Where an item's image file is."""
@@ -119,17 +118,22 @@ def write_manifest(path: Path, items: Iterable[Item]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(item.row() for item in items)
-    write_text(path, buffer.getvalue())
+    lines = [",".join(COLUMNS)]
+    lines += [",".join(_cell(each) for each in item.row()) for item in items]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _cell(text: str) -> str:
+    # As csv.writer, but a lone carriage return is quoted too: Python 3.11's leaves it bare, and it would end the row.
+    return '"' + text.replace('"', '""') + '"' if re.search('[,"\r\n]', text) else text
 
 
 def _rows(path: Path, text: str) -> Iterator[Item]:
     if "\0" in text:
-        raise DamagedFile(f"{path}: holds NUL bytes; save the file as plain UTF-8 text")
-    reader = csv.reader(io.StringIO(text, newline=""))
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DamagedFile(f"{path} line {line}: holds a NUL byte; save the file as plain UTF-8 text")
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a text may be longer than csv's 131,072 letters
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # else a stray quote swallows rows in silence
     try:
         head = next(reader, [])
         missing = [column for column in COLUMNS if column not in head]

@@ -33,7 +33,7 @@ def stratified_split(
         SettingError: the fractions name an unknown split, are negative, or do not sum to 1.
     """
     unknown = set(fractions) - set(SPLITS)
-    if unknown or any(share < 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-9:
+    if unknown or any(share < 0 for share in fractions.values()) or not abs(sum(fractions.values()) - 1) <= 1e-9:
         raise SettingError(f"split: shares of {', '.join(SPLITS)} must be positive and sum to 1, not {dict(fractions)}")
     members: dict[str, list[int]] = defaultdict(list)
     for place, name in enumerate(family):

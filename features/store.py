@@ -1,24 +1,24 @@
 """Feature files: one row an item, sealed with a row count and a digest, checked when read.
 
-Layout of `features/<dataset>/<modality>.h5`: datasets `id` (n, UTF-8), `feature` (n, d) float32, `label` (n,) int64 into
-`classes`, `split` (n,) uint8 (0 train, 1 val, 2 test), `classes` (UTF-8); all numbers with fletcher32 checksums.
+Layout of `features/<dataset>/<modality>.h5`: datasets `id` (n, UTF-8), `feature` (n, d) float32, `label` (n,) int64
+into `classes`, `split` (n,) uint8 (0 train, 1 val, 2 test), `classes` (UTF-8); all numbers with fletcher32 checksums.
 The same recipe gives the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import h5py
 import numpy as np
 
-from drsl.features.atomic import publish
-from drsl.features.errors import DamagedFile, MissingFile, SettingError, choose
+from drsl.features.atomic import publish, reserve
+from drsl.features.errors import DamagedFile, MissingFile, choose
 from drsl.features.manifest import SPLITS
 
 __all__ = ["FORMAT", "VERSION", "FeatureWriter", "Features", "open_feature_writer", "read_features", "write_features"]
@@ -130,26 +130,31 @@ def open_feature_writer(
         A writer to which exactly n rows must be appended.
 
     Raises:
-        ValueError: wrong, missing or non-finite rows, or columns of unequal length. Nothing is left behind.
-        UserError: the file cannot be written.
+        ValueError: wrong, missing or non-finite rows, columns of unequal length, or a label or split out of range.
+            Nothing is left behind.
+        UserError: the file cannot be written, or the disk has no room for it; before the first row.
     """
     rows = len(id)
     if len(label) != rows or len(split) != rows or len(set(id)) != rows:
         raise ValueError("id, label and split must be of equal length, and ids unique")
-    with publish(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        text = h5py.string_dtype("utf-8")
-        file.create_dataset("id", data=list(id), dtype=text, shape=(rows,))
-        file.create_dataset("classes", data=list(classes), dtype=text, shape=(len(classes),))
-        _numbers(file, "label", (rows,), np.int64)[...] = np.asarray(label, dtype=np.int64)
-        _numbers(file, "split", (rows,), np.uint8)[...] = np.asarray(split, dtype=np.uint8)
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        for key in sorted(attrs):
-            if key not in ("format", "version", "rows", "digest", "sealed"):
-                file.attrs[key] = attrs[key]
-        writer = FeatureWriter(file, rows, dim)
-        yield writer
-        writer._seal()
+    label, split = np.asarray(label), np.asarray(split)
+    if rows and (label.min() < 0 or label.max() >= len(classes) or split.min() < 0 or split.max() >= len(SPLITS)):
+        raise ValueError(f"labels must be 0 to {len(classes) - 1}, splits 0 to {len(SPLITS) - 1}")
+    with publish(path) as temporary, temporary.open("w+b", buffering=0) as raw:
+        # HDF5 crashes its process when a write fails, so the room is claimed first: once before HDF5 sees the file,
+        # and again when it has made it its own (it takes an empty file only, and gives back the surplus in the end).
+        size = _size_at_most(id, classes, dim, attrs)
+        reserve(path, raw, size)
+        raw.truncate(0)
+        with h5py.File(raw, "w", libver=("v110", "v110")) as file:
+            reserve(path, raw, size)
+            _write_columns(file, id, label, split, classes)
+            for key in sorted(attrs):
+                if key not in ("format", "version", "rows", "digest", "sealed"):
+                    file.attrs[key] = attrs[key]
+            writer = FeatureWriter(file, rows, dim)
+            yield writer
+            writer._seal()
 
 
 def write_features(path: Path, features: Features) -> None:
@@ -194,26 +199,49 @@ def read_features(path: Path) -> Features:
         raise MissingFile(f"{path} is not there: `dvc repro` makes it, or `drsl encode` for one modality")
     try:
         with h5py.File(path, "r") as file:
-            _check_head(path, file)
-            features = _load(path, file)
+            _check_head(file)
+            features = _load(file, path.stat().st_size)
             stored, found = str(file.attrs["digest"]), _digest(_hash(features.feature), file)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+    except Exception as error:  # h5py raises nearly every type when a file's structure is broken
         raise DamagedFile(f"{path} is damaged or not a feature file ({_reason(error)}): {_repair(path)}") from None
+    _check_rows(path, features)
     if stored != found:
         raise DamagedFile(f"{path} was changed after it was sealed (its digest does not match): {_repair(path)}")
-    finite = np.isfinite(features.feature).all(axis=1)
-    if not finite.all():
-        bad = features.id[np.flatnonzero(~finite)[0]]
-        raise DamagedFile(f"{path}: the feature of {bad!r} is NaN or infinite: {_repair(path)}")
     return features
 
 
+def _write_columns(
+    file: h5py.File, id: Sequence[str], label: np.ndarray, split: np.ndarray, classes: Sequence[str]
+) -> None:
+    text = h5py.string_dtype("utf-8")
+    file.create_dataset("id", data=list(id), dtype=text, shape=(len(id),))
+    file.create_dataset("classes", data=list(classes), dtype=text, shape=(len(classes),))
+    _numbers(file, "label", (len(id),), np.int64)[...] = label.astype(np.int64)
+    _numbers(file, "split", (len(id),), np.uint8)[...] = split.astype(np.uint8)
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = VERSION
+
+
 def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
-    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
-    chunk = (max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:])
     if 0 in shape:
         return file.create_dataset(name, shape, dtype)
-    return file.create_dataset(name, shape, dtype, chunks=chunk, fletcher32=True)
+    return file.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True)
+
+
+def _chunk(shape: tuple[int, ...], dtype: type) -> tuple[int, ...]:
+    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
+    return max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:]
+
+
+def _size_at_most(id: Sequence[str], classes: Sequence[str], dim: int, attrs: Mapping[str, Any]) -> int:
+    """Bytes that the file will not exceed: whole chunks with checksums and index, texts, and some for the rest."""
+    size = 1 << 16
+    for shape, dtype in (((len(id), dim), np.float32), ((len(id),), np.int64), ((len(id),), np.uint8)):
+        rows, *width = _chunk(shape, dtype)
+        chunks = -(-shape[0] // rows)
+        size += chunks * (rows * int(np.prod(width, dtype=np.int64)) * np.dtype(dtype).itemsize + 64)
+    texts = (*id, *classes, *(f"{key}{attrs[key]}" for key in attrs))
+    return size + 2 * sum(len(str(each).encode()) + 48 for each in texts)
 
 
 def _hash(feature: np.ndarray) -> Any:
@@ -234,7 +262,7 @@ def _digest(rows: Any, file: h5py.File) -> str:
     return str(content.hexdigest())
 
 
-def _check_head(path: Path, file: h5py.File) -> None:
+def _check_head(file: h5py.File) -> None:
     if file.attrs.get("format") != FORMAT:
         raise ValueError(f"format is {file.attrs.get('format')!r}, not {FORMAT!r}")
     if int(file.attrs["version"]) != VERSION:
@@ -243,25 +271,36 @@ def _check_head(path: Path, file: h5py.File) -> None:
         raise ValueError("it was never sealed")
 
 
-def _load(path: Path, file: h5py.File) -> Features:
+def _load(file: h5py.File, size: int) -> Features:
     rows = int(file.attrs["rows"])
-    feature, label, split = file["feature"], file["label"], file["split"]
-    if feature.ndim != 2 or feature.dtype != np.float32 or label.dtype != np.int64 or split.dtype != np.uint8:
-        raise ValueError("feature, label or split has a wrong type or shape")
-    if {len(feature), len(label), len(split), len(file["id"])} != {rows}:
+    feature, label, split, id, classes = (file[name] for name in ("feature", "label", "split", "id", "classes"))
+    if feature.dtype != np.float32 or label.dtype != np.int64 or split.dtype != np.uint8:
+        raise ValueError("feature, label or split has a wrong type")
+    if feature.ndim != 2 or {label.ndim, split.ndim, id.ndim, classes.ndim} != {1}:
+        raise ValueError("a column has a wrong shape")
+    if {len(feature), len(label), len(split), len(id)} != {rows}:
         raise ValueError(f"the columns do not all have {rows} rows")
-    classes = tuple(file["classes"].asstr()[...].tolist())
-    features = Features(
-        id=file["id"].asstr()[...].astype(object),
+    if feature.nbytes > size:  # HDF5 would make up what is not there, and fill the memory with it
+        raise ValueError("it is shorter than its own features")
+    return Features(
+        id=id.asstr()[...].astype(object),
         feature=feature[...],
         label=label[...],
         split=split[...],
-        classes=classes,
+        classes=tuple(classes.asstr()[...].tolist()),
         attrs={key: _plain(file.attrs[key]) for key in file.attrs},
     )
-    if rows and (features.label.min() < 0 or features.label.max() >= len(classes) or features.split.max() > 2):
-        raise ValueError("a label or split is out of range")
-    return features
+
+
+def _check_rows(path: Path, features: Features) -> None:
+    wrong = {
+        "the feature of {} is NaN or infinite": ~np.isfinite(features.feature).all(axis=1),
+        "the label of {} is out of range": (features.label < 0) | (features.label >= len(features.classes)),
+        "the split of {} is out of range": features.split >= len(SPLITS),
+    }
+    for what, rows in wrong.items():
+        if rows.any():
+            raise DamagedFile(f"{path}: {what.format(repr(features.id[rows.argmax()]))}: {_repair(path)}")
 
 
 def _plain(value: Any) -> Any:
@@ -274,23 +313,3 @@ def _reason(error: BaseException) -> str:
 
 def _repair(path: Path) -> str:
     return f"make it again with `drsl encode {path.stem} -d {path.parent.name}`"
-
-
-def common_classes(files: Iterable[tuple[str, Features]]) -> tuple[str, ...]:
-    """The class names that several feature files share.
-
-    Args:
-        files: pairs of a file's name, for the message, and its features.
-
-    Returns:
-        The class names, equal in all files.
-
-    Raises:
-        SettingError: two files name different classes, or the same in another order.
-    """
-    pairs = list(files)
-    first_name, first = pairs[0]
-    for name, each in pairs[1:]:
-        if each.classes != first.classes:
-            raise SettingError(f"{name} and {first_name} have different classes: make both from one manifest")
-    return first.classes

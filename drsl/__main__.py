@@ -1,0 +1,5 @@
+"""`python -m drsl`: the same as the command `drsl`."""
+
+from drsl.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""The command `drsl`. Groups and commands are imported when they are called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from drsl import __version__
+from drsl.features.errors import UserError
+
+__all__ = ["main"]
+
+# Command, where it lives, and its line in `drsl --help`, in the order of the stages.
+_COMMANDS = {
+    "data": ("drsl.commands.data:data", "Make a data set's manifest, or check one."),
+    "finetune": ("drsl.commands.finetune:finetune", "Stage one: train the image or the text network."),
+    "encode": ("drsl.commands.encode:encode", "Stage one: write one feature an image or a text."),
+    "fit": ("drsl.commands.fit:fit", "Stage two: train a method on the features, score the test split."),
+    "evaluate": ("drsl.commands.evaluate:evaluate", "Metrics and curves from the test scores."),
+    "report": ("drsl.commands.report:report", "Table and page of all methods, published numbers beside ours."),
+    "features": ("drsl.commands.features:features", "Look into a feature file, prove it whole, compare two."),
+    "search": ("drsl.commands.search:search", "Find images for words, or texts for a picture."),
+    "doctor": ("drsl.commands.doctor:doctor", "What is installed, found and missing here."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Names its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from drsl.features.errors import did_you_mean
+
+            raise UserError(f"there is no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}; see `drsl --help`")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands, in the order of the stages"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="drsl")
+@click.option(
+    "-C",
+    "--project",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The project's folder, the one with params.yaml. Default: this folder, or the nearest above that has it.",
+)
+@click.pass_context
+def _cli(context: click.Context, project: Path | None) -> None:
+    """Retrieve images with words and words with images.
+
+    \b
+    The whole pipeline, from raw data to the report:  dvc repro
+    One stage by hand, here on the default data set:
+      drsl data prepare -d emoji
+      drsl finetune image -d emoji
+      drsl encode image -d emoji
+      drsl fit -d emoji -m drsl-c -s 0
+      drsl evaluate -d emoji -m drsl-c -s 0
+      drsl search -d emoji "red fruit"
+    All settings are in params.yaml. `drsl COMMAND --help` has examples.
+    """
+    context.obj = project
+
+
+def main() -> None:
+    """Runs the command line; an error meant for people is one line on stderr and exit code 1."""
+    # Torch's worker threads must sleep, not spin, while they wait: beside another busy process spinning makes a step
+    # take ten times as long. The OpenMP runtime reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        status = _cli.main(prog_name="drsl", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UserError as error:
+        click.echo(f"drsl: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,1 @@
+"""One file a command group. A command parses, calls one function of a room, and prints."""

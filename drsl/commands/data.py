@@ -1,0 +1,67 @@
+"""`drsl data prepare` and `drsl data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from drsl.project import Project, dataset_option
+
+
+@click.group()
+def data() -> None:
+    """Make a data set's manifest, or check one.
+
+    \b
+    drsl data prepare -d emoji    draws the default data set
+    drsl data check -d emoji      says what is there, by split and class, and what is wrong
+    """
+
+
+@data.command()
+@dataset_option
+@click.pass_obj
+def prepare(folder: Path | None, dataset: str) -> None:
+    """Read a data set's source and write data/NAME/manifest.csv.
+
+    \b
+    Example:
+      drsl data prepare -d emoji
+    """
+    from drsl.extract.sources import load_source
+    from drsl.features.manifest import write_manifest
+    from drsl.progress import bar
+
+    project = Project.open(folder, dataset)
+    manifest = project.layout.manifest
+    config, write, notice = load_source(str(project.params.dataset(dataset).get("source")))
+    settings = project.params.part(dataset, "prepare", config)
+    with project.writing(f"prepare@{dataset}", manifest), bar("pictures", "image") as update:
+        items = write(manifest.parent, settings, update)
+        write_manifest(manifest, items)
+    click.echo(f"{len(items)} items\n{notice}".rstrip())
+
+
+@data.command()
+@dataset_option
+@click.pass_obj
+def check(folder: Path | None, dataset: str) -> None:
+    """Say what a data set holds and whether every file of it is there.
+
+    \b
+    Example:
+      drsl data check -d emoji
+    """
+    from drsl.commands.tables import table
+    from drsl.features.check import check_dataset
+    from drsl.features.errors import UserError
+
+    project = Project.open(folder, dataset)
+    found = check_dataset(project.layout.manifest)
+    click.echo(table(("class", "train", "val", "test"), found.rows))
+    click.echo(f"{found.images} images, {found.texts} texts, manifest digest {found.digest[:12]}")
+    for problem in found.problems[:20]:
+        click.echo(f"problem: {problem}", err=True)
+    if found.problems:
+        raise UserError(f"{len(found.problems)} problems in {project.layout.show(project.layout.manifest)}")

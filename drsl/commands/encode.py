@@ -1,0 +1,42 @@
+"""`drsl encode image|text`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from drsl.project import Project, dataset_option
+
+
+@click.command()
+@click.argument("modality", metavar="image|text")
+@dataset_option
+@click.pass_obj
+def encode(folder: Path | None, modality: str, dataset: str) -> None:
+    """Write one feature an image or a text to features/NAME/image.h5 or text.h5.
+
+    \b
+    Examples:
+      drsl encode image -d emoji
+      drsl encode text -d emoji
+    """
+    from drsl.extract.stage import encode_stage, load_encoder
+    from drsl.features import read_manifest
+    from drsl.progress import bar
+    from drsl.stage_one import stored_settings
+
+    project = Project.open(folder, dataset)
+    layout = project.layout
+    settings = stored_settings(project, modality)
+    manifest = read_manifest(layout.manifest)
+    with (
+        project.writing(f"encode@{dataset}-{modality}", layout.features(modality), layout.encoder_result(modality)),
+        bar(f"encode {modality}", modality) as update,
+    ):
+        encoder, about = load_encoder(modality, layout, settings, manifest, project.device())
+        accuracy, rate = encode_stage(encoder, about, manifest, layout, update)
+    click.echo(
+        f"{rate:.0f} {modality}s a second; the classifier is right on {accuracy.train:.3f} of train, "
+        f"{accuracy.val:.3f} of val, {accuracy.test:.3f} of test"
+    )

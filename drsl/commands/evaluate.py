@@ -1,0 +1,53 @@
+"""`drsl evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from drsl.project import Project, dataset_option, method_option, seed_option
+
+
+@click.command()
+@dataset_option
+@method_option
+@seed_option
+@click.pass_obj
+def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
+    """Work out mAP and the precision curves from a fitted method's test scores.
+
+    \b
+    Example:
+      drsl evaluate -d emoji -m drsl-c -s 0
+    """
+    from drsl.commands.tables import table
+    from drsl.evaluate.results import evaluate_scores, write_result
+    from drsl.evaluate.scores import read_scores
+    from drsl.features.errors import MissingFile
+    from drsl.params import EvaluateConfig
+
+    project = Project.open(folder, dataset)
+    run = project.layout.run(method, seed)
+    config = project.params.part(dataset, "evaluate", EvaluateConfig)
+    scores = read_scores(run.scores)
+    if not run.cost.is_file():
+        raise MissingFile(f"{project.layout.show(run.cost)} is not there: run `drsl fit -d {dataset} -m {method} -s {seed}`")
+    with project.writing(
+        f"evaluate@{dataset}-{method}-{seed}", run.result, run.precision_recall, run.precision_scope
+    ):
+        result = evaluate_scores(
+            scores, scope=config.scope, at=config.at, cost=json.loads(run.cost.read_text("utf-8"))
+        )
+        write_result(run, result)
+    found = result.metrics
+    rows = [
+        (name, f"{found[f'{key}_map']:.3f}", found[f"{key}_queries"], found[f"{key}_gallery"])
+        for name, key in (("image to text", "i2t"), ("text to image", "t2i"))
+    ]
+    click.echo(table(("direction", "mAP@ALL", "queries", "gallery"), rows))
+    click.echo(f"mean mAP@ALL {found['mean_map']:.3f}")
+    for key in ("i2t", "t2i"):
+        if found[f"{key}_tied_pairs"] > 0.01:
+            click.echo(f"warning: {found[f'{key}_tied_pairs']:.1%} of the {key} scores are tied", err=True)

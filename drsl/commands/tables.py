@@ -1,0 +1,33 @@
+"""Tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = ["table"]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lines up cells: the first column to the left, all others to the right.
+
+    Args:
+        head: column titles.
+        rows: cells; each is shown by `str`.
+
+    Returns:
+        Lines joined by line breaks.
+
+    >>> print(table(("name", "n"), [("a", 10)]))
+    name   n
+    a     10
+    """
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

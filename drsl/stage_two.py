@@ -1,0 +1,41 @@
+"""What the commands of stage two share: the two feature files of a data set, checked against the settings of now."""
+
+from __future__ import annotations
+
+from drsl.features import Features, read_features, read_manifest
+from drsl.features.freshness import encoder_of, require_fresh, require_pairable
+from drsl.features.manifest import MODALITIES
+from drsl.project import Project
+from drsl.stage_one import stored_settings
+
+__all__ = ["read_pair"]
+
+
+def read_pair(project: Project) -> tuple[Features, Features]:
+    """Reads the image and the text features, and refuses stale ones.
+
+    Args:
+        project: names the data set.
+
+    Returns:
+        Image features and text features of one manifest.
+
+    Raises:
+        UserError: a file is missing, damaged, or made from other settings or another manifest than those of now.
+    """
+    layout = project.layout
+    digest = read_manifest(layout.manifest).digest
+    found = {}
+    for modality in MODALITIES:
+        path = layout.features(modality)
+        features = read_features(path)
+        repair = f"dvc repro encode@{layout.dataset}-{modality}"
+        require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
+        require_fresh(
+            layout.show(path), encoder_of(features), {"settings": stored_settings(project, modality)}, repair
+        )
+        found[modality] = features
+    require_pairable(
+        layout.features("image"), found["image"], layout.features("text"), found["text"]
+    )
+    return found["image"], found["text"]

@@ -1,0 +1,210 @@
+"""The numbers of one run: both directions' mAP, what they rest on, what they cost, and the two curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drsl.evaluate.average_precision import average_precision_of, check_cutoff, mean_over_queries
+from drsl.evaluate.curves import RECALL_LEVELS, interpolated_precision, precision_within
+from drsl.evaluate.ranking import ranked_hits, tied_share
+from drsl.evaluate.scores import Scores
+from drsl.features.atomic import write_json, write_text
+from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
+from drsl.features.layout import Run
+
+__all__ = ["TIED_SHARE_WARNING", "Result", "evaluate_scores", "read_result", "write_result"]
+
+TIED_SHARE_WARNING = 0.01
+"""Above this share of tied pairs a result rests on the order of the gallery, and a warning says so."""
+_DIGITS = 6
+_MAPS = ("i2t_map", "t2i_map", "mean_map")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `drsl evaluate` writes about one run."""
+
+    metrics: dict[str, float | int]
+    """the flat content of the run's JSON: `i2t_map`, `t2i_map`, `mean_map`, ..., then the cost"""
+    precision_recall: tuple[tuple[str, float, float], ...]
+    """rows (direction, recall, precision)"""
+    precision_scope: tuple[tuple[str, int, float], ...]
+    """rows (direction, scope, precision)"""
+    warnings: tuple[str, ...] = field(default=())
+    """what a reader of the numbers must know, one sentence each"""
+
+
+def evaluate_scores(
+    scores: Scores, *, scope: Sequence[int], at: Sequence[int], cost: Mapping[str, float | int]
+) -> Result:
+    """Judges a run's scores in both directions: image queries over texts (i2t) and text queries over images (t2i).
+
+    Args:
+        scores: the scores of all test images against all test texts.
+        scope: the values of R of the precision-scope curve; those larger than a gallery are left out.
+        at: the cut-offs R of mAP@R.
+        cost: what fitting and scoring took, by name (`fit_seconds`, `score_seconds`, `peak_memory_mb`); passed on.
+
+    Returns:
+        Its metrics and curves. `i2t_queries` counts the queries of a direction, `i2t_gallery` its gallery items,
+        `i2t_empty_queries` the queries that have no relevant item and are left out of every mean, and
+        `i2t_tied_pairs` is the share of pairs of gallery items with equal scores.
+
+    Raises:
+        UserError: a score is NaN or infinite; names the method.
+        SettingError: a cut-off or scope is not a positive whole number, or no scope fits both galleries.
+        ValueError: the name of a cost is that of a metric.
+
+    >>> label = np.array([0, 1])
+    >>> scores = Scores(np.eye(2, dtype=np.float32), label.astype(str), label.astype(str), label, label, ("a", "b"))
+    >>> evaluate_scores(scores, scope=[1], at=[1], cost={}).metrics["mean_map"]
+    1.0
+    """
+    fitting = _fitting_scope(scope, min(scores.score.shape))
+    cutoffs = [check_cutoff(each) for each in at]
+    name = str(scores.attrs["method"]) if "method" in scores.attrs else None
+    directions = {
+        "i2t": _Direction(scores.score, scores.image_label, scores.text_label, fitting, cutoffs, name),
+        "t2i": _Direction(scores.score.T, scores.text_label, scores.image_label, fitting, cutoffs, name),
+    }
+    metrics: dict[str, float | int] = {f"{key}_map": each.map for key, each in directions.items()}
+    metrics["mean_map"] = sum(metrics.values()) / 2
+    for row, cutoff in enumerate(cutoffs):
+        metrics |= {f"{key}_map_at_{cutoff}": each.map_at[row] for key, each in directions.items()}
+    for key, each in directions.items():
+        metrics |= {f"{key}_{what}": count for what, count in each.counts.items()}
+    if taken := sorted(metrics.keys() & cost.keys()):
+        raise ValueError(f"a cost cannot be named {taken[0]!r}: a metric is")
+    metrics |= cost
+    return Result(
+        metrics={key: _rounded(value) for key, value in metrics.items()},
+        precision_recall=tuple(
+            (key, recall, _rounded(precision))
+            for key, each in directions.items()
+            for recall, precision in zip(RECALL_LEVELS, each.precision_recall, strict=True)
+        ),
+        precision_scope=tuple(
+            (key, scope, _rounded(precision))
+            for key, each in directions.items()
+            for scope, precision in zip(fitting, each.precision_scope, strict=True)
+        ),
+        warnings=tuple(
+            f"{key}: {each.counts['tied_pairs']:.1%} of the pairs of gallery items have equal scores, so the order of "
+            "the gallery decides part of the result"
+            for key, each in directions.items()
+            if each.counts["tied_pairs"] > TIED_SHARE_WARNING
+        ),
+    )
+
+
+class _Direction:
+    """The metrics of one direction, from one ranking of the gallery."""
+
+    def __init__(
+        self,
+        score: np.ndarray,
+        query_label: np.ndarray,
+        gallery_label: np.ndarray,
+        scope: Sequence[int],
+        at: Sequence[int],
+        name: str | None,
+    ) -> None:
+        blocks = [
+            (
+                hits.count > 0,
+                np.stack([average_precision_of(hits, cutoff) for cutoff in (None, *at)], axis=1),
+                interpolated_precision(hits),
+                precision_within(hits, scope),
+            )
+            for hits in ranked_hits(score, query_label, gallery_label, name=name)
+        ]
+        has_relevant, *columns = (np.concatenate(column) for column in zip(*blocks, strict=True))
+        means = [mean_over_queries(column, has_relevant) for column in columns]
+        (self.map, *self.map_at), self.precision_recall, self.precision_scope = (each.tolist() for each in means)
+        self.counts: dict[str, float | int] = {
+            "queries": len(has_relevant),
+            "gallery": score.shape[1],
+            "empty_queries": int(np.count_nonzero(~has_relevant)),
+            "tied_pairs": tied_share(score),
+        }
+
+
+def write_result(run: Run, result: Result) -> None:
+    """Writes a run's metrics (JSON) and curves (CSV), each in one piece; the metrics last.
+
+    Args:
+        run: the run's file names.
+        result: what `evaluate_scores` found.
+
+    Raises:
+        UserError: there is no query with a relevant item, so there is no mAP; a cost is not finite; or a file cannot
+            be written. In the first two cases nothing is written.
+    """
+    if any(np.isnan(result.metrics[key]) for key in _MAPS):
+        raise UserError(
+            f"{run.result}: there is no mAP, because no query has a relevant item in the gallery: the test images and "
+            "the test texts need a class in common; correct the splits of the manifest"
+        )
+    if bad := [key for key, value in result.metrics.items() if not np.isfinite(value)]:
+        raise UserError(f"{run.result}: {bad[0]} is {result.metrics[bad[0]]}: fit the method again")
+    write_text(run.precision_recall, _csv(("direction", "recall", "precision"), result.precision_recall))
+    write_text(run.precision_scope, _csv(("direction", "scope", "precision"), result.precision_scope))
+    write_json(run.result, result.metrics)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Reads a run's metrics.
+
+    Args:
+        path: `results/<dataset>/<method>/<seed>.json`.
+
+    Returns:
+        The flat mapping that `write_result` wrote.
+
+    Raises:
+        MissingFile: there is no such file; names the command that makes it.
+        DamagedFile: it is not JSON, or lacks a mAP; names the command that makes it again.
+    """
+    path = Path(path)
+    repair = f"`drsl evaluate -d {path.parent.parent.name} -m {path.parent.name} -s {path.stem}`"
+    if not path.is_file():
+        raise MissingFile(f"{path} is not there: make it with {repair}")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not all(np.isfinite(found[key]) for key in _MAPS):
+            raise ValueError("a mAP is not a finite number")
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise DamagedFile(f"{path} is damaged or not a result ({reason}): make it again with {repair}") from None
+    return dict(found)
+
+
+def _fitting_scope(scope: Sequence[int], gallery: int) -> list[int]:
+    """The scopes that fit the smaller gallery; all are unfit for an empty one, which has no mAP anyway."""
+    whole = [check_cutoff(each, "scope") for each in scope]
+    fitting = [each for each in whole if each <= gallery]
+    if whole and gallery and not fitting:
+        raise SettingError(
+            f"scope: none of {', '.join(map(str, whole))} fits the smaller gallery of {gallery} items: give values "
+            f"from 1 to {gallery}"
+        )
+    return fitting
+
+
+def _rounded(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return round(value, _DIGITS) if isinstance(value, float) else value
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    return text.getvalue()

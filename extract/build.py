@@ -1,0 +1,99 @@
+"""Makes the encoders that fine-tuning starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from drsl.extract.config import ImageConfig, TextConfig
+from drsl.extract.image_encoder import ImageEncoder
+from drsl.extract.precision import Precision, choose_precision
+from drsl.extract.text_encoder import TextEncoder
+from drsl.extract.weights import find_weights, load_weights
+from drsl.extract.words import build_vocabulary, open_vectors, tokenize
+from drsl.features.manifest import Manifest
+
+__all__ = ["build_image_encoder", "build_text_encoder"]
+
+
+def build_image_encoder(
+    config: ImageConfig, manifest: Manifest, root: Path, work: Path, say: Callable[[str], None], device: str = "cpu"
+) -> ImageEncoder:
+    """The image network before fine-tuning: seeded, with pre-trained weights when asked for, precision settled.
+
+    Args:
+        config: settings.
+        manifest: names the classes.
+        root: the project's folder, for weights given by path.
+        work: where the speed measurement is remembered.
+        say: takes lines for people.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        UserError: weights are missing or do not fit.
+    """
+    path = find_weights(config.weights, config.architecture, root)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.finetune.seed)  # initial weights
+        encoder = ImageEncoder(config, manifest.classes, Precision("float32"), device=device)
+    if path is not None:
+        encoder.weights_digest = load_weights(encoder.network, path)
+        say(f"weights: {path}")
+    what = f"train {config.architecture} {config.crop} {config.pool} {config.finetune.batch}"
+    encoder.precision, why = choose_precision(
+        config.precision, what, lambda precision: _trial_step(encoder, precision), work / "precision.json", device
+    )
+    say(f"precision: {why}")
+    return encoder
+
+
+def build_text_encoder(
+    config: TextConfig, manifest: Manifest, root: Path, say: Callable[[str], None], device: str = "cpu"
+) -> TextEncoder:
+    """The text network before training: seeded, with the vectors of all words of the data set.
+
+    Args:
+        config: settings.
+        manifest: texts and classes.
+        root: the project's folder, for vectors given by path.
+        say: takes lines for people.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        The encoder; texts are padded to the longest text of the manifest, at most `max_words`.
+
+    Raises:
+        UserError: the vectors are missing or know no word of the texts.
+    """
+    texts = [item.text for item in manifest.of("text")]
+    vocabulary, coverage = build_vocabulary(texts, open_vectors(config.vectors, root))
+    say(f"word vectors: {config.vectors}, {vocabulary.vectors.shape[1]}-d; {coverage}")
+    longest = max(len(tokenize(text)) for text in texts)
+    length = max(min(longest, config.max_words), *config.windows)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.finetune.seed)
+        return TextEncoder(config, manifest.classes, vocabulary, length, device)
+
+
+def _trial_step(encoder: ImageEncoder, precision: Precision) -> None:
+    """One forward and backward pass on noise; leaves weights and batch-norm statistics as they were."""
+    size = (encoder.config.finetune.batch, 3, encoder.config.crop, encoder.config.crop)
+    pixels = torch.zeros(size, device=encoder.device).contiguous(memory_format=torch.channels_last)
+    kept = {name: each.clone() for name, each in encoder.network.named_buffers()}
+    encoder.network.train()
+    with torch.random.fork_rng(devices=[]), precision.autocast(encoder.device):
+        loss = nn.functional.cross_entropy(
+            encoder.network(pixels).float(), torch.zeros(len(pixels), dtype=torch.long, device=encoder.device)
+        )
+    loss.backward()
+    if encoder.device == "cuda":
+        torch.cuda.synchronize()
+    encoder.network.zero_grad(set_to_none=True)
+    for name, each in encoder.network.named_buffers():
+        each.copy_(kept[name])

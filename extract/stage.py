@@ -1,0 +1,143 @@
+"""The two stages of this room as functions from files to files: fine-tune a network, encode all items."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drsl.extract.config import FinetuneConfig
+from drsl.extract.encode import Accuracy, contents_of, encode_items, labels_of
+from drsl.extract.encoder import Encoder, read_network
+from drsl.extract.finetune import EpochLog, finetune
+from drsl.extract.image_encoder import ImageEncoder
+from drsl.extract.text_encoder import TextEncoder
+from drsl.features.atomic import write_json, write_text
+from drsl.features.digest import fingerprint
+from drsl.features.freshness import require_fresh
+from drsl.features.layout import Layout
+from drsl.features.manifest import Manifest
+
+__all__ = ["encode_stage", "finetune_stage", "load_encoder"]
+
+Progress = Callable[[int, int, str], None]
+
+
+def finetune_stage(
+    encoder: Encoder,
+    manifest: Manifest,
+    config: FinetuneConfig,
+    layout: Layout,
+    on_progress: Progress | None = None,
+) -> list[EpochLog]:
+    """Trains an encoder on the train split, selects its epoch on val, writes the network and its log.
+
+    Args:
+        encoder: a network from `build_image_encoder` or `build_text_encoder`.
+        manifest: items, labels and splits; the test split is not touched.
+        config: how to train.
+        layout: where files go: `network`, `encoder_log`, and the checkpoint in `work`.
+        on_progress: called with (items done, items in all, a word on the last epoch).
+
+    Returns:
+        One entry an epoch.
+
+    Raises:
+        UserError: an image cannot be read, the loss is not finite, or a file cannot be written.
+    """
+    items = [item for item in manifest.of(encoder.modality) if item.split != "test"]
+    split = np.array([item.split for item in items])
+    recipe = {"stage": "finetune", "about": encoder.about(), "manifest": manifest.digest}
+    log = finetune(
+        encoder,
+        encoder.open(contents_of(manifest, items, encoder.modality)),
+        labels_of(manifest, items),
+        np.flatnonzero(split == "train"),
+        np.flatnonzero(split == "val"),
+        config,
+        checkpoint=layout.work / f"finetune-{encoder.modality}.pt",
+        fingerprint=fingerprint(recipe),
+        on_progress=on_progress,
+    )
+    encoder.save(layout.network(encoder.modality), manifest.digest)
+    write_text(layout.encoder_log(encoder.modality), _csv(log))
+    return log
+
+
+def load_encoder(
+    modality: str,
+    layout: Layout,
+    settings: dict[str, Any] | None = None,
+    manifest: Manifest | None = None,
+    device: str = "cpu",
+) -> tuple[Encoder, dict[str, Any]]:
+    """Reads a trained network, and refuses a stale one.
+
+    Args:
+        modality: `image` or `text`.
+        layout: where the file is.
+        settings: what params.yaml says now, as the network file stores it; None checks nothing.
+        manifest: the manifest of now; None checks nothing.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        The encoder and the file's description.
+
+    Raises:
+        UserError: the file is missing, damaged, or made from other settings or another manifest.
+    """
+    path = layout.network(modality)
+    _, about = read_network(path, modality)
+    asked: dict[str, Any] = {}
+    if settings is not None:
+        asked["settings"] = settings
+    if manifest is not None:
+        asked["manifest_digest"] = manifest.digest
+    require_fresh(layout.show(path), about, asked, f"drsl finetune {modality} -d {layout.dataset}")
+    if modality == "image":
+        return ImageEncoder.load(path, device)
+    return TextEncoder.load(path, device)
+
+
+def encode_stage(
+    encoder: Encoder,
+    about: dict[str, Any],
+    manifest: Manifest,
+    layout: Layout,
+    on_progress: Progress | None = None,
+) -> tuple[Accuracy, float]:
+    """Writes the feature file of one modality and the classifier's accuracy on each split.
+
+    Args:
+        encoder: a trained network.
+        about: its file's description.
+        manifest: all items.
+        layout: where files go: `features` and `encoder_result`.
+        on_progress: called with (items done, items in all, "").
+
+    Returns:
+        The accuracies, and items encoded a second.
+
+    Raises:
+        UserError: an item cannot be read or a file cannot be written.
+    """
+    start = time.perf_counter()
+    accuracy = encode_items(encoder, about, manifest, layout.features(encoder.modality), on_progress)
+    rate = len(manifest.of(encoder.modality)) / (time.perf_counter() - start)
+    known = {f"{name}_accuracy": round(value, 6) for name, value in asdict(accuracy).items() if value == value}
+    write_json(layout.encoder_result(encoder.modality), known)
+    return accuracy, rate
+
+
+def _csv(log: list[EpochLog]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(EpochLog.__dataclass_fields__)
+    writer.writerows([entry.epoch, *(f"{each:.6f}" for each in list(asdict(entry).values())[1:])] for entry in log)
+    return buffer.getvalue()

@@ -1,0 +1,62 @@
+"""A look at a whole data set: how many items each class and split has, and which image files are missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from drsl.features.manifest import SPLITS, read_manifest
+
+__all__ = ["DatasetCheck", "check_dataset"]
+
+
+@dataclass(frozen=True)
+class DatasetCheck:
+    """What a data set holds."""
+
+    rows: tuple[tuple[str | int, ...], ...]
+    """class name, then the number of items in train, val and test; the last row is the total"""
+    images: int
+    """items with an image"""
+    texts: int
+    """items with a text"""
+    digest: str
+    """the manifest's digest"""
+    problems: tuple[str, ...]
+    """one line each; empty when all is well"""
+
+
+def check_dataset(manifest_path: Path) -> DatasetCheck:
+    """Reads a manifest and looks for its image files.
+
+    Args:
+        manifest_path: the manifest CSV.
+
+    Returns:
+        Counts and problems.
+
+    Raises:
+        MissingFile: there is no manifest.
+        DamagedFile: it cannot be read, or a row is wrong.
+    """
+    manifest = read_manifest(manifest_path)
+    count = Counter((item.label, item.split) for item in manifest.items)
+    rows = [(name, *(count[name, split] for split in SPLITS)) for name in manifest.classes]
+    total = Counter(item.split for item in manifest.items)
+    images = manifest.of("image")
+    home = manifest.folder.resolve()
+    problems = [f"there is no item in the {split} split" for split in SPLITS if not total[split]]
+    for item in images:
+        path = manifest.image_path(item)
+        if not path.resolve().is_relative_to(home):
+            problems.append(f"image of {item.id!r} lies outside the data set's folder: {item.image}")
+        elif not path.is_file():
+            problems.append(f"image of {item.id!r} is missing: {path}")
+    return DatasetCheck(
+        rows=(*rows, ("all", *(total[split] for split in SPLITS))),
+        images=len(images),
+        texts=len(manifest.of("text")),
+        digest=manifest.digest,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,161 @@
+"""Settings of DRSL, and the two presets whose numbers the paper and its published code fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from drsl.features.errors import SettingError, choose, did_you_mean
+
+__all__ = ["BACKENDS", "FUSIONS", "PRESETS", "REDUCTIONS", "DrslConfig", "drsl_config"]
+
+FUSIONS = ("concat", "mul", "add", "sub")
+"""How an image and a text representation become one vector (section 3.2.2 and tables 5 and 6 of the paper)."""
+
+REDUCTIONS = ("sum", "per_batch", "mean")
+"""What the squared Frobenius norm is divided by: 1 (equation 10), the batch size (published code), the pairs."""
+
+BACKENDS = ("auto", "l1", "blocks")
+"""Ways to work out the relation function; all agree."""
+
+
+@dataclass(frozen=True)
+class DrslConfig:
+    """DRSL: networks, loss and optimiser."""
+
+    fusion: str
+    """`concat`, `mul`, `add` or `sub`"""
+    image_fnn: tuple[int, ...]
+    """widths of the image network's layers after its input; the last is the representation"""
+    text_fnn: tuple[int, ...]
+    """widths of the text network's layers after its input; the last is the representation"""
+    relation: tuple[int, ...]
+    """widths of the relation network's hidden layers"""
+    fnn_batch_norm: bool
+    """batch norm before each ReLU of the two FNNs"""
+    relation_batch_norm: bool
+    """batch norm before each ReLU of the relation network, over all pairs of a batch"""
+    learning_rate: float
+    """of Adam"""
+    betas: tuple[float, float]
+    """of Adam"""
+    weight_decay: float
+    """of Adam (added to the gradient)"""
+    learning_rate_decay: float
+    """the learning rate is multiplied by this after each epoch"""
+    batch: int
+    """images, and texts, a step"""
+    epochs: int
+    """passes over the larger side"""
+    loss_reduction: str
+    """`sum`, `per_batch` or `mean`"""
+    validate_every: int
+    """epochs between two looks at the val split; the best is kept"""
+    backend: str = "auto"
+    """`auto`, `l1` or `blocks`"""
+
+    def __post_init__(self) -> None:
+        choose("fusion", self.fusion, FUSIONS)
+        choose("loss_reduction", self.loss_reduction, REDUCTIONS)
+        choose("backend", self.backend, BACKENDS)
+        for key in ("image_fnn", "text_fnn", "relation"):
+            widths = getattr(self, key)
+            _require(bool(widths) and min(widths) >= 1, f"{key}: {list(widths)} must be one or more positive widths")
+        _require(
+            self.image_fnn[-1] == self.text_fnn[-1],
+            f"text_fnn: ends in {self.text_fnn[-1]}, but image_fnn in {self.image_fnn[-1]}; they are fused, so equal",
+        )
+        _require(self.learning_rate > 0, f"learning_rate: {self.learning_rate} must be positive")
+        _require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
+        _require(self.weight_decay >= 0, f"weight_decay: {self.weight_decay} must be 0 or more")
+        _require(0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]")
+        _require(self.batch >= 1, f"batch: {self.batch} must be positive")
+        _require(self.epochs >= 1, f"epochs: {self.epochs} must be positive")
+        _require(self.validate_every >= 1, f"validate_every: {self.validate_every} must be positive")
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # Sections 3.2 to 3.4 and equation 10. The paper names no batch size, betas or epochs for its tables: the batch is
+    # that of the published code, the epochs are where its figure 4 flattens, the betas are Adam's own.
+    "paper": {
+        "image_fnn": (1024, 300),
+        "text_fnn": (1024, 300),
+        "relation": (1024,),
+        "fnn_batch_norm": False,
+        "relation_batch_norm": False,
+        "learning_rate": 1e-4,
+        "betas": (0.9, 0.999),
+        "weight_decay": 0.0,
+        "learning_rate_decay": 1.0,
+        "batch": 200,
+        "epochs": 150,
+        "loss_reduction": "sum",
+        "validate_every": 1,
+    },
+    # The authors' repository (wangxu-scu/DRSL, written for XMediaNet).
+    "released": {
+        "image_fnn": (1024, 1024, 300),
+        "text_fnn": (1024, 1024, 300),
+        "relation": (1024, 1024),
+        "fnn_batch_norm": True,
+        "relation_batch_norm": True,
+        "learning_rate": 1e-4,
+        "betas": (0.5, 0.99),
+        "weight_decay": 1e-4,
+        "learning_rate_decay": 0.98,
+        "batch": 200,
+        "epochs": 20,
+        "loss_reduction": "per_batch",
+        "validate_every": 1,
+    },
+}
+
+
+def drsl_config(settings: Mapping[str, Any], fusion: str) -> DrslConfig:
+    """Puts a preset and the settings that differ from it together.
+
+    Args:
+        settings: `preset` (default `paper`) and any field of `DrslConfig`; lists are taken as tuples.
+        fusion: the fusion when the settings do not name one.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        SettingError: an unknown key (names the nearest), a wrong type or a value out of range.
+    """
+    given = dict(settings)
+    preset = choose("preset", given.pop("preset", "paper"), PRESETS)
+    known = {each.name for each in fields(DrslConfig)}
+    for key in given:
+        if key not in known:
+            raise SettingError(f"setting {key!r} is not known{did_you_mean(key, known | {'preset'})}")
+    merged = {"fusion": fusion, **PRESETS[preset], **given}
+    hints = get_type_hints(DrslConfig)
+    return DrslConfig(**{key: _typed(key, value, hints[key]) for key, value in merged.items()})
+
+
+def _typed(key: str, value: Any, hint: Any) -> Any:
+    if hint is bool:
+        _require(isinstance(value, bool), f"{key}: {value!r} must be true or false")
+    elif hint is int:
+        _require(isinstance(value, int) and not isinstance(value, bool), f"{key}: {value!r} must be a whole number")
+    elif hint is float:
+        _require(isinstance(value, int | float) and not isinstance(value, bool), f"{key}: {value!r} must be a number")
+        return float(value)
+    elif hint is not str:
+        _require(isinstance(value, list | tuple), f"{key}: {value!r} must be a list of numbers")
+        inner = float if hint == tuple[float, float] else int
+        _require(
+            all(isinstance(each, int if inner is int else int | float) for each in value)
+            and (inner is int or len(value) == 2),
+            f"{key}: {list(value)!r} must be {'two numbers' if inner is float else 'whole numbers'}",
+        )
+        return tuple(inner(each) for each in value)
+    return value
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise SettingError(message)

@@ -1,0 +1,154 @@
+"""DRSL's training loop (algorithm 1 of the paper), with selection on val and a log."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from drsl.evaluate import mean_average_precision
+from drsl.features.errors import UserError
+from drsl.features.store import Features
+from drsl.train.batches import epoch_batches, steps_per_epoch
+from drsl.train.config import DrslConfig
+from drsl.train.loss import relation_loss, target_matrix
+from drsl.train.model import DrslModel
+from drsl.train.score import score_matrix
+
+__all__ = ["LOG_COLUMNS", "EpochLog", "train_drsl"]
+
+LOG_COLUMNS = ("epoch", "loss", "positive_mean", "negative_mean", "val_map")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class EpochLog:
+    """What one epoch of training gave; the fields are the columns of the training log."""
+
+    epoch: int
+    """from 1"""
+    loss: float
+    """mean over the steps of the loss as set"""
+    positive_mean: float
+    """mean score of pairs of one class; the target is 1"""
+    negative_mean: float
+    """mean score of pairs of two classes; the target is 0"""
+    val_map: float
+    """mean of the two directions' mAP@ALL on val; NaN in epochs without a look at val"""
+
+
+def train_drsl(
+    model: DrslModel,
+    image: Features,
+    text: Features,
+    config: DrslConfig,
+    *,
+    seed: int,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> list[EpochLog]:
+    """Trains a model on the train split, and leaves it with the weights of the epoch that was best on val.
+
+    Args:
+        model: on `device`; changed in place.
+        image: feature (n, d_i) of all splits; the test split is not looked at.
+        text: feature (n', d_t) of all splits.
+        config: batch, epochs, loss and optimiser.
+        seed: of the order of the data.
+        device: `cpu` or `cuda`.
+        progress: called with (steps done, steps in all, a word on the last epoch).
+
+    Returns:
+        One entry an epoch.
+
+    Raises:
+        UserError: a side has no training items, or the loss is no longer finite (names epoch and learning rate).
+    """
+    train_image, train_text = _Side(image.select("train"), device), _Side(text.select("train"), device)
+    if not len(train_image) or not len(train_text):
+        raise UserError("there is no training image or no training text: see the split column of the manifest")
+    val_image, val_text = _Side(image.select("val"), device), _Side(text.select("val"), device)
+    validates = len(val_image) > 0 and len(val_text) > 0
+    optimizer = torch.optim.Adam(
+        model.parameters(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, config.learning_rate_decay)
+    generator = torch.Generator().manual_seed(seed)
+    steps = steps_per_epoch(len(train_image), len(train_text), config.batch)
+    log: list[EpochLog] = []
+    best = -math.inf, copy.deepcopy(model.state_dict())
+    for epoch in range(1, config.epochs + 1):
+        model.train()
+        sums = torch.zeros(4, device=device)  # loss, positive scores, negative scores, positive pairs
+        pairs = 0
+        for step, (rows, columns) in enumerate(
+            epoch_batches(len(train_image), len(train_text), config.batch, generator), start=1
+        ):
+            rows, columns = rows.to(device), columns.to(device)
+            scores = model(train_image.feature[rows], train_text.feature[columns])
+            target = target_matrix(train_image.label[rows], train_text.label[columns])
+            loss = relation_loss(scores, target, config.loss_reduction)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():  # summed on the device: nothing waits for it inside an epoch
+                positive = (scores * target).sum()
+                sums += torch.stack([loss.detach(), positive, scores.sum() - positive, target.sum()])
+            pairs += scores.numel()
+            if progress:
+                progress((epoch - 1) * steps + step, config.epochs * steps, _word(log))
+        total, positive_sum, negative_sum, positives = sums.tolist()
+        if not math.isfinite(total):
+            raise UserError(
+                f"the loss is no longer finite in epoch {epoch} at learning rate {schedule.get_last_lr()[0]:.3g}: "
+                "lower learning_rate"
+            )
+        schedule.step()
+        looks = validates and (epoch % config.validate_every == 0 or epoch == config.epochs)
+        val_map = _val_map(model, val_image, val_text) if looks else math.nan
+        log.append(
+            EpochLog(
+                epoch,
+                total / steps,
+                positive_sum / max(1.0, positives),
+                negative_sum / max(1.0, pairs - positives),
+                val_map,
+            )
+        )
+        if not validates or val_map > best[0]:
+            best = val_map, copy.deepcopy(model.state_dict())
+    model.load_state_dict(best[1])
+    model.eval()
+    return log
+
+
+class _Side:
+    """One modality's rows on the device, resident for the whole training."""
+
+    def __init__(self, features: Features, device: str) -> None:
+        self.feature = torch.from_numpy(np.ascontiguousarray(features.feature)).to(device)
+        self.label = torch.from_numpy(np.ascontiguousarray(features.label)).to(device)
+        self.numbers = features.label
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def _val_map(model: DrslModel, image: _Side, text: _Side) -> float:
+    scores = score_matrix(model, image.feature, text.feature)
+    both = (
+        mean_average_precision(scores, image.numbers, text.numbers),
+        mean_average_precision(scores.T, text.numbers, image.numbers),
+    )
+    return float(np.mean(both))
+
+
+def _word(log: list[EpochLog]) -> str:
+    if not log:
+        return "first epoch"
+    return f"epoch {log[-1].epoch}: loss {log[-1].loss:.4g}, val mAP {log[-1].val_map:.3f}"

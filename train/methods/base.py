@@ -1,0 +1,149 @@
+"""What every method offers: fit, score, save, load. DRSL and each method it is compared with share it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from drsl.features.errors import SettingError, UserError
+from drsl.features.store import Features
+from drsl.features.tensor_file import read_tensors, write_tensors
+
+__all__ = ["MODEL_FORMAT", "Method", "read_about"]
+
+MODEL_FORMAT = "drsl-model"
+
+Progress = Callable[[int, int, str], None]
+
+
+class Method(ABC):
+    """Learns from cached features, and scores any image against any text.
+
+    A subclass names itself, keeps its settings in `settings`, and gives its learned numbers as named arrays.
+    """
+
+    name: ClassVar[str]
+    settings: dict[str, Any]
+    log_columns: ClassVar[Sequence[str]] = ()
+
+    def __init__(self) -> None:
+        self.log: list[Sequence[float]] = []
+        """rows of the training log, in the order of `log_columns`"""
+        self.provenance: dict[str, Any] = {}
+        """what the method was fitted on; kept in its file"""
+
+    @abstractmethod
+    def fit(
+        self, image: Features, text: Features, *, seed: int, device: str = "cpu", progress: Progress | None = None
+    ) -> Self:
+        """Learns from the train split and selects on the val split; the test split is not looked at.
+
+        Args:
+            image: `feature` (n, d_i).
+            text: `feature` (n', d_t); n' may differ from n.
+            seed: equal seeds give equal results on one machine and thread count.
+            device: `cpu` or `cuda`.
+            progress: called with (steps done, steps in all, a word on the state).
+
+        Returns:
+            The method itself.
+
+        Raises:
+            UserError: the features cannot be learned from.
+        """
+
+    @abstractmethod
+    def score(self, image_feature: np.ndarray, text_feature: np.ndarray) -> np.ndarray:
+        """Scores all pairs.
+
+        Args:
+            image_feature: (n_i, d_i) float32.
+            text_feature: (n_t, d_t) float32.
+
+        Returns:
+            (n_i, n_t) float32; higher is more similar.
+
+        Raises:
+            UserError: the method is not fitted, or was fitted on features of other widths.
+        """
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The learned numbers; raises UserError when there are none."""
+
+    @abstractmethod
+    def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        """Takes learned numbers back; `about["dims"]` has the widths of the features."""
+
+    @property
+    @abstractmethod
+    def dims(self) -> tuple[int, int]:
+        """Widths of the image and the text feature it was fitted on."""
+
+    def save(self, path: Path) -> None:
+        """Writes the fitted method; the same numbers give the same bytes.
+
+        Args:
+            path: the file's final name.
+
+        Raises:
+            UserError: the method is not fitted, or the file cannot be written.
+        """
+        arrays = self._arrays()
+        about = {
+            "method": self.name,
+            "settings": self.settings,
+            "dims": list(self.dims),
+            "provenance": self.provenance,
+        }
+        write_tensors(path, MODEL_FORMAT, arrays, about)
+
+    def load(self, path: Path) -> Self:
+        """Takes a fitted method from its file; the settings become those it was fitted with.
+
+        Args:
+            path: a file that `save` wrote.
+
+        Returns:
+            The method itself.
+
+        Raises:
+            UserError: the file is missing, damaged, or of another method.
+        """
+        arrays, about = read_tensors(Path(path), MODEL_FORMAT, _repair(Path(path), self.name))
+        if about["method"] != self.name:
+            raise SettingError(f"{path} holds the method {about['method']}, not {self.name}")
+        self.settings = about["settings"]
+        self.provenance = about["provenance"]
+        self._restore(arrays, about)
+        return self
+
+    def _check_widths(self, image_feature: np.ndarray, text_feature: np.ndarray) -> None:
+        for modality, width, feature in zip(("image", "text"), self.dims, (image_feature, text_feature), strict=True):
+            if feature.ndim != 2 or feature.shape[1] != width:
+                raise UserError(
+                    f"{self.name} was fitted on {width}-d {modality} features, not on {feature.shape}: fit it again"
+                )
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a fitted method's file says of itself.
+
+    Args:
+        path: a file that `Method.save` wrote.
+
+    Returns:
+        `method`, `settings`, `dims` and `provenance`.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    return read_tensors(Path(path), MODEL_FORMAT, _repair(Path(path), "METHOD"))[1]
+
+
+def _repair(path: Path, name: str) -> str:
+    return f"drsl fit -d {path.parent.parent.name} -m {name} -s {path.stem}"

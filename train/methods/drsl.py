@@ -1,0 +1,139 @@
+"""DRSL itself: two FNNs and a relation network that scores every pair (Wang, Hu, Zhen, Peng 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, astuple
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+
+from drsl.features.errors import UserError
+from drsl.features.store import Features
+from drsl.train.config import drsl_config
+from drsl.train.loop import LOG_COLUMNS, train_drsl
+from drsl.train.methods.base import Method, Progress
+from drsl.train.model import DrslModel
+from drsl.train.score import score_matrix
+
+__all__ = ["DrslAdd", "DrslConcat", "DrslMul", "DrslSub"]
+
+
+class _Drsl(Method):
+    """DRSL with one of the four fusions.
+
+    Args:
+        settings: `preset` (`paper` or `released`) and any field of `DrslConfig`.
+
+    Raises:
+        SettingError: a setting is unknown or out of range.
+    """
+
+    fusion: ClassVar[str]
+    log_columns = LOG_COLUMNS
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.config = drsl_config(settings, self.fusion)
+        self.settings = _plain(asdict(self.config))
+        self.model: DrslModel | None = None
+        self.device = "cpu"
+
+    def fit(
+        self, image: Features, text: Features, *, seed: int, device: str = "cpu", progress: Progress | None = None
+    ) -> Self:
+        """Trains the three networks with Adam on the train split; keeps the epoch that is best on val.
+
+        Args:
+            image: `feature` (n, d_i).
+            text: `feature` (n', d_t).
+            seed: of initial weights and order.
+            device: `cpu` or `cuda`.
+            progress: called with (steps done, steps in all, a word on the last epoch).
+
+        Returns:
+            The method itself; `log` has a row an epoch.
+
+        Raises:
+            UserError: there is nothing to train on, or the loss is no longer finite.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = DrslModel(self.config, image.feature.shape[1], text.feature.shape[1])
+        model.to(device)
+        log = train_drsl(model, image, text, self.config, seed=seed, device=device, progress=progress)
+        self.model, self.device = model, device
+        self.log = [astuple(entry) for entry in log]
+        return self
+
+    def score(self, image_feature: np.ndarray, text_feature: np.ndarray) -> np.ndarray:
+        """Relation scores of all pairs (equation 8), in blocks.
+
+        Args:
+            image_feature: (n_i, d_i) float32.
+            text_feature: (n_t, d_t) float32.
+
+        Returns:
+            (n_i, n_t) float32.
+
+        Raises:
+            UserError: not fitted, or other widths.
+        """
+        model = self._fitted()
+        self._check_widths(image_feature, text_feature)
+        both = (torch.from_numpy(np.array(each, np.float32)).to(self.device) for each in (image_feature, text_feature))
+        return score_matrix(model, *both)
+
+    @property
+    def dims(self) -> tuple[int, int]:
+        """Widths of the image and the text feature it was fitted on."""
+        model = self._fitted()
+        first = (model.image_fnn.layers[0], model.text_fnn.layers[0])
+        return first[0].in_features, first[1].in_features  # type: ignore[return-value]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: each.detach().cpu().numpy() for name, each in self._fitted().state_dict().items()}
+
+    def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        self.config = drsl_config(self.settings, self.fusion)
+        model = DrslModel(self.config, *about["dims"])
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        self.model, self.device = model.eval(), "cpu"
+
+    def _fitted(self) -> DrslModel:
+        if self.model is None:
+            raise UserError(f"{self.name} is not fitted yet: call fit or load first")
+        return self.model
+
+
+class DrslConcat(_Drsl):
+    """DRSL-C: representations are concatenated."""
+
+    name = "drsl-c"
+    fusion = "concat"
+
+
+class DrslMul(_Drsl):
+    """DRSL-M: representations are multiplied."""
+
+    name = "drsl-m"
+    fusion = "mul"
+
+
+class DrslAdd(_Drsl):
+    """DRSL-A: representations are added."""
+
+    name = "drsl-a"
+    fusion = "add"
+
+
+class DrslSub(_Drsl):
+    """DRSL-S: the text's representation is subtracted from the image's."""
+
+    name = "drsl-s"
+    fusion = "sub"
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """As JSON has it: lists, not tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}

@@ -1,0 +1,120 @@
+"""The relation network k(g(z_image, z_text)) of equation 5, for all pairs of a block of images and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from drsl.features.errors import choose
+from drsl.train.config import BACKENDS, FUSIONS
+from drsl.train.fusion import fuse, fused_width, split_first_layer
+from drsl.train.kernels import relation_function
+
+__all__ = ["RelationNetwork"]
+
+_PAIRS = 1 << 14
+"""Pairs that one tile of the forms that do not factor holds: 64 MB a hidden layer of 1024 in float32."""
+
+
+class RelationNetwork(nn.Module):
+    """Scores every pair of an image and a text: Linear, ReLU, Linear, with a linear unit at the end.
+
+    Args:
+        dim: width of the representations.
+        hidden: width of the hidden layer, or widths of several.
+        fusion: `concat`, `mul`, `add` or `sub`.
+        batch_norm: normalise before each ReLU, over all pairs.
+        backend: how the relation function is worked out; `auto` chooses.
+
+    Raises:
+        SettingError: the fusion or the backend is unknown.
+    """
+
+    def __init__(
+        self,
+        dim: int = 300,
+        hidden: int | Sequence[int] = 1024,
+        fusion: str = "concat",
+        *,
+        batch_norm: bool = False,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        widths = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        self.dim = dim
+        self.fusion = choose("fusion", fusion, FUSIONS)
+        self.backend = choose("backend", backend, BACKENDS)
+        self.first = nn.Linear(fused_width(fusion, dim), widths[0])
+        self.middle = nn.ModuleList(
+            nn.Linear(before, after) for before, after in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths if batch_norm)
+        self.last = nn.Linear(widths[-1], 1)
+
+    def forward(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
+        """Relation scores of all pairs.
+
+        Args:
+            z_image: (n_i, dim), after ReLU.
+            z_text: (n_t, dim), after ReLU.
+
+        Returns:
+            R (n_i, n_t), unbounded; higher is more related.
+        """
+        parts = split_first_layer(self.fusion, self.first.weight)
+        if parts is not None and not self.middle:
+            a = z_image @ parts[0].T + self.first.bias
+            b = z_text @ parts[1].T
+            if self.norms:
+                a, b = self._normalize(a, b)
+            return relation_function(a, b, self.last.weight[0], self.last.bias, self.backend)
+        if self.training and self.norms:  # batch statistics need all pairs at once
+            return self._pairs(z_image, z_text)
+        size = max(1, _PAIRS // max(1, len(z_text)))
+        tiles = [
+            checkpoint(self._pairs, rows, z_text, use_reentrant=False)
+            if torch.is_grad_enabled()
+            else self._pairs(rows, z_text)
+            for rows in z_image.split(size)
+        ]
+        return torch.cat(tiles) if tiles else z_image.new_empty((0, len(z_text)))
+
+    def _pairs(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
+        """The plain form: every pair expanded, fused and sent through the layers."""
+        parts = split_first_layer(self.fusion, self.first.weight)
+        if parts is None:
+            hidden = self.first(fuse(self.fusion, z_image, z_text))
+        else:  # several hidden layers: the first still splits
+            hidden = (z_image @ parts[0].T + self.first.bias)[:, None, :] + (z_text @ parts[1].T)[None, :, :]
+        hidden = hidden.flatten(0, 1)
+        for place in range(len(self.middle) + 1):
+            if place:
+                hidden = self.middle[place - 1](hidden)
+            if self.norms:
+                hidden = self.norms[place](hidden)
+            hidden = torch.relu(hidden)
+        return self.last(hidden).view(len(z_image), len(z_text))
+
+    def _normalize(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Batch norm of a[p] + b[q] over all pairs, in closed form: mean(a) + mean(b) and var(a) + var(b)."""
+        norm = self.norms[0]
+        assert isinstance(norm, nn.BatchNorm1d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        if self.training:
+            pairs = len(a) * len(b)
+            mean_a, mean_b = a.mean(dim=0), b.mean(dim=0)
+            variance = a.var(dim=0, correction=0) + b.var(dim=0, correction=0)
+            with torch.no_grad():
+                share = norm.momentum if norm.momentum is not None else 0.1
+                norm.running_mean.lerp_(mean_a + mean_b, share)
+                norm.running_var.lerp_(variance * pairs / max(1, pairs - 1), share)
+                if norm.num_batches_tracked is not None:
+                    norm.num_batches_tracked += 1
+        else:
+            mean_a, mean_b, variance = norm.running_mean, torch.zeros_like(norm.running_mean), norm.running_var
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        return (a - mean_a) * scale + norm.bias, (b - mean_b) * scale

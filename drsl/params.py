@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -81,6 +82,19 @@ class Params:
             raise SettingError(f"{where} is missing in params.yaml; see the block of another data set")
         return build(config, block[key], where)
 
+    def stored(self, dataset: str, modality: str) -> dict[str, Any]:
+        """Stage one's settings of a modality as network and feature files store them, for comparison.
+
+        Args:
+            dataset: the data set's name.
+            modality: `image` or `text`.
+
+        Returns:
+            `{"settings": ...}`; empty when the block is absent, as for features that were not made here.
+        """
+        block = self.dataset(dataset).get(modality)
+        return {} if block is None else {"settings": json.loads(json.dumps(block))}
+
     def method(self, dataset: str, name: str) -> dict[str, Any]:
         """All settings of a method on a data set: those of the data set, then those of the method.
 
@@ -140,7 +154,8 @@ def read_params(root: Path) -> Params:
         DamagedFile: it is not YAML.
         SettingError: a top-level key is unknown.
     """
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     path = root / "params.yaml"
     try:

@@ -6,7 +6,6 @@ from drsl.features import Features, read_features, read_manifest
 from drsl.features.freshness import encoder_of, require_fresh, require_pairable
 from drsl.features.manifest import MODALITIES
 from drsl.project import Project
-from drsl.stage_one import stored_settings
 
 __all__ = ["read_pair"]
 
@@ -29,13 +28,10 @@ def read_pair(project: Project) -> tuple[Features, Features]:
     for modality in MODALITIES:
         path = layout.features(modality)
         features = read_features(path)
-        repair = f"dvc repro encode@{layout.dataset}-{modality}"
+        repair = f"dvc repro encode-{modality}@{layout.dataset}"
         require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
-        require_fresh(
-            layout.show(path), encoder_of(features), {"settings": stored_settings(project, modality)}, repair
-        )
+        asked = project.params.stored(layout.dataset, modality)
+        require_fresh(layout.show(path), encoder_of(features), asked, repair)
         found[modality] = features
-    require_pairable(
-        layout.features("image"), found["image"], layout.features("text"), found["text"]
-    )
+    require_pairable(layout.features("image"), found["image"], layout.features("text"), found["text"])
     return found["image"], found["text"]

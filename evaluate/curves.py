@@ -10,14 +10,7 @@ from drsl.evaluate.average_precision import check_cutoff, mean_over_queries
 from drsl.evaluate.ranking import Hits, ranked_hits
 from drsl.features.errors import SettingError
 
-__all__ = [
-    "RECALL_LEVELS",
-    "check_scope",
-    "interpolated_precision",
-    "precision_recall",
-    "precision_scope",
-    "precision_within",
-]
+__all__ = ["RECALL_LEVELS", "interpolated_precision", "precision_recall", "precision_scope", "precision_within"]
 
 RECALL_LEVELS = tuple(level / 10 for level in range(11))
 """Recall 0.0, 0.1, ..., 1.0."""
@@ -83,7 +76,7 @@ def precision_scope(
     [1.0, 0.5, 0.6667]
     """
     blocks = ranked_hits(score, query_label, gallery_label, name=name)  # checks the shapes
-    scope = check_scope(scope, len(gallery_label))
+    scope = _check_scope(scope, len(gallery_label))
     precision, has_relevant = zip(*((precision_within(hits, scope), hits.count > 0) for hits in blocks), strict=True)
     return mean_over_queries(np.concatenate(precision), np.concatenate(has_relevant))
 
@@ -102,7 +95,7 @@ def interpolated_precision(hits: Hits) -> np.ndarray:
     if not len(count):
         return result
     # Between two hits precision only falls, so the best is always at a hit. Level l is reached at the hit number
-    # ceil(l / 10 * count), in whole numbers because 0.7 * 10 is not 7 in floating point; level 0 at the first hit.
+    # ceil(l / 10 * count), in whole numbers so that rounding cannot move it; level 0 at the first hit.
     reached = np.maximum((count[:, np.newaxis] * np.arange(11) + 9) // 10, 1)
     start = (np.cumsum(count) - count)[:, np.newaxis] + reached - 1
     # Best precision from each level's hit up to the next level's; the last one's reaches to the next query's first hit.
@@ -127,19 +120,7 @@ def precision_within(hits: Hits, scope: Sequence[int]) -> np.ndarray:
     return np.stack(found, axis=1) if found else np.zeros((queries, 0))
 
 
-def check_scope(scope: Sequence[int], gallery: int) -> list[int]:
-    """Checks the scopes of a precision-scope curve.
-
-    Args:
-        scope: the values of R.
-        gallery: number of gallery items.
-
-    Returns:
-        The scopes as ints.
-
-    Raises:
-        SettingError: one is not a whole number from 1 to the size of the gallery.
-    """
+def _check_scope(scope: Sequence[int], gallery: int) -> list[int]:
     checked = [check_cutoff(each, "scope") for each in scope]
     for each in checked:
         if each > gallery:

@@ -16,7 +16,7 @@ from drsl.features.errors import UserError
 __all__ = ["BLOCK_ITEMS", "Hits", "check_scores", "rank", "ranked_hits", "tied_pairs", "tied_share"]
 
 BLOCK_ITEMS = 1 << 20
-"""Gallery items ranked at a time, over all queries of a block: 8 MiB for the order, and about as much again twice."""
+"""Gallery items ranked at a time, over all queries of a block: 27 MiB of memory, or 80 where every item is relevant."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def rank(score: np.ndarray) -> np.ndarray:
     # Sorting `-score` would overflow for unsigned and for the smallest signed integers. A stable ascending sort of the
     # reversed row, read backwards, is the same order for every type.
     backwards = np.argsort(score[:, ::-1], axis=1, kind="stable")
-    return np.subtract(score.shape[1] - 1, backwards[:, ::-1])
+    order: np.ndarray = score.shape[1] - 1 - backwards[:, ::-1]
+    return order
 
 
 def ranked_hits(

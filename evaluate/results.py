@@ -147,13 +147,20 @@ def write_result(run: Run, result: Result) -> None:
     Raises:
         UserError: there is no query with a relevant item, so there is no mAP; a cost is not finite; or a file cannot
             be written. In the first two cases nothing is written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = Run(Path(folder), seed=0)
+    ...     write_result(run, Result({"i2t_map": 0.5, "t2i_map": 0.3, "mean_map": 0.4}, (), ()))
+    ...     read_result(run.result)["mean_map"]
+    0.4
     """
     if any(np.isnan(result.metrics[key]) for key in _MAPS):
         raise UserError(
             f"{run.result}: there is no mAP, because no query has a relevant item in the gallery: the test images and "
             "the test texts need a class in common; correct the splits of the manifest"
         )
-    if bad := [key for key, value in result.metrics.items() if not np.isfinite(value)]:
+    if bad := [key for key, value in result.metrics.items() if isinstance(value, float) and not np.isfinite(value)]:
         raise UserError(f"{run.result}: {bad[0]} is {result.metrics[bad[0]]}: fit the method again")
     write_text(run.precision_recall, _csv(("direction", "recall", "precision"), result.precision_recall))
     write_text(run.precision_scope, _csv(("direction", "scope", "precision"), result.precision_scope))
@@ -172,6 +179,10 @@ def read_result(path: Path) -> dict[str, Any]:
     Raises:
         MissingFile: there is no such file; names the command that makes it.
         DamagedFile: it is not JSON, or lacks a mAP; names the command that makes it again.
+
+    >>> read_result(Path("results/pascal/cca/0.json"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    drsl.features.errors.MissingFile: ... is not there: make it with `drsl evaluate -d pascal -m cca -s 0`
     """
     path = Path(path)
     repair = f"`drsl evaluate -d {path.parent.parent.name} -m {path.parent.name} -s {path.stem}`"

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from drsl.features.atomic import publish
+from drsl.features.atomic import publish, reserve
 from drsl.features.errors import DamagedFile, MissingFile, UserError
 
 __all__ = ["FORMAT", "VERSION", "ScoreWriter", "Scores", "open_score_writer", "read_scores"]
@@ -56,7 +56,7 @@ class ScoreWriter:
         self._file = file
         self._about = about
         self._data = _numbers(file, "score", (len(about["image_id"]), len(about["text_id"])), np.float32)
-        self._row_digest: list[bytes | None] = [None] * len(about["image_id"])
+        self._row_digest: list[bytes] = [b""] * len(about["image_id"])
 
     def write(self, first_row: int, block: np.ndarray) -> None:
         """Writes some images' scores against all texts; rows that are there already are replaced.
@@ -87,9 +87,9 @@ class ScoreWriter:
         self._row_digest[first_row : first_row + len(rows)] = _row_digests(rows)
 
     def _seal(self) -> None:
-        if None in self._row_digest:
-            raise ValueError(f"row {self._row_digest.index(None)} of {len(self._row_digest)} was never written")
-        self._file.attrs["digest"] = _digest(self._about, self._row_digest)  # type: ignore[arg-type]
+        if b"" in self._row_digest:
+            raise ValueError(f"row {self._row_digest.index(b'')} of {len(self._row_digest)} was never written")
+        self._file.attrs["digest"] = _digest(self._about, self._row_digest)
         self._file.attrs["sealed"] = 1
 
 
@@ -121,9 +121,21 @@ def open_score_writer(
     Raises:
         ValueError: columns of unequal length, ids that are not unique, labels out of range, attributes that are not
             strings or numbers, or rows that are wrong or missing. Nothing is left behind.
-        UserError: a score is NaN or infinite, or the file cannot be written.
+        UserError: a score is NaN or infinite, the file cannot be written, or the disk has no room for it; the last
+            before the first row.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "0.scores.h5"
+    ...     label = np.array([0])
+    ...     names = {"image_id": ["i"], "text_id": ["t"], "classes": ["cat"], "attrs": {"method": "cca"}}
+    ...     with open_score_writer(path, image_label=label, text_label=label, **names) as writer:
+    ...         writer.write(0, np.array([[0.5]]))
+    ...     read_scores(path).score.tolist()
+    [[0.5]]
     """
-    about = {
+    path = Path(path)
+    about: dict[str, Any] = {
         "image_id": [str(each) for each in image_id],
         "text_id": [str(each) for each in text_id],
         "image_label": _labels("image_label", image_label, len(image_id), len(classes)),
@@ -137,16 +149,23 @@ def open_score_writer(
     for key, value in about["attrs"].items():
         if not isinstance(value, str | int | float):
             raise ValueError(f"the attribute {key} must be a string or a number, not {type(value).__name__}")
-    with publish(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        for name in ("image_id", "text_id", "classes"):
-            file.create_dataset(name, data=about[name], dtype=h5py.string_dtype("utf-8"), shape=(len(about[name]),))
-        for name in ("image_label", "text_label"):
-            _numbers(file, name, (len(about[name]),), np.int64)[...] = np.array(about[name], dtype=np.int64)
-        for key, value in {"format": FORMAT, "version": VERSION, **about["attrs"]}.items():
-            file.attrs[key] = value
-        writer = ScoreWriter(file, about)
-        yield writer
-        writer._seal()
+    with publish(path) as temporary, temporary.open("w+b", buffering=0) as raw:
+        # HDF5 crashes its process when a write fails, so the room is claimed first: once before HDF5 sees the file,
+        # and again when it has made it its own (it takes an empty file only, and gives back the surplus in the end).
+        size = _size_at_most(about)
+        reserve(path, raw, size)
+        raw.truncate(0)
+        with h5py.File(raw, "w", libver=("v110", "v110")) as file:
+            reserve(path, raw, size)
+            for name in ("image_id", "text_id", "classes"):
+                file.create_dataset(name, data=about[name], dtype=h5py.string_dtype("utf-8"), shape=(len(about[name]),))
+            for name in ("image_label", "text_label"):
+                _numbers(file, name, (len(about[name]),), np.int64)[...] = np.array(about[name], dtype=np.int64)
+            for key, value in {"format": FORMAT, "version": VERSION, **about["attrs"]}.items():
+                file.attrs[key] = value
+            writer = ScoreWriter(file, about)
+            yield writer
+            writer._seal()
 
 
 def read_scores(path: Path) -> Scores:
@@ -162,6 +181,10 @@ def read_scores(path: Path) -> Scores:
         MissingFile: there is no such file; names the command that makes it.
         DamagedFile: not HDF5, not a score file, not sealed, of another version, cut short or changed since it was
             sealed; names the command that makes it again.
+
+    >>> read_scores(Path("results/pascal/cca/0.scores.h5"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    drsl.features.errors.MissingFile: ... is not there: make it with `drsl fit -d pascal -m cca -s 0`
     """
     path = Path(path)
     repair = _repair(path, {})
@@ -172,8 +195,8 @@ def read_scores(path: Path) -> Scores:
             attrs = {key: _plain(file.attrs[key]) for key in file.attrs}
             repair = _repair(path, attrs)
             _check_head(attrs)
-            scores, found = _load(file, attrs)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+            scores, found = _load(file, attrs, path.stat().st_size)
+    except Exception as error:  # h5py raises nearly every type when a file's structure is broken
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DamagedFile(f"{path} is damaged or not a score file ({reason}): make it again with {repair}") from None
     if found != attrs["digest"]:
@@ -192,10 +215,12 @@ def _check_head(attrs: Mapping[str, Any]) -> None:
         raise ValueError("it was never sealed")
 
 
-def _load(file: h5py.File, attrs: Mapping[str, Any]) -> tuple[Scores, str]:
+def _load(file: h5py.File, attrs: Mapping[str, Any], size: int) -> tuple[Scores, str]:
     """The file's content, and its digest as found."""
     if file["score"].ndim != 2 or file["score"].dtype != np.float32:
         raise ValueError("score is not a float32 matrix")
+    if file["score"].nbytes > size:  # HDF5 would make up what is not there, and fill the memory with it
+        raise ValueError("it is shorter than its own scores")
     scores = Scores(
         score=file["score"][...],
         image_id=file["image_id"].asstr()[...].astype(object),
@@ -231,15 +256,30 @@ def _labels(name: str, label: np.ndarray, rows: int, classes: int) -> list[int]:
 def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
     if 0 in shape:
         return file.create_dataset(name, shape, dtype)
-    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
-    chunk = (max(1, min(shape[0], _CHUNK_BYTES // width)), *shape[1:])
     # All chunks get their place in the file at once: else it would follow the order in which they are written.
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    return file.create_dataset(name, shape, dtype, chunks=chunk, fletcher32=True, dcpl=early)
+    return file.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True, dcpl=early)
 
 
-def _row_digests(rows: np.ndarray) -> list[bytes | None]:
+def _chunk(shape: tuple[int, ...], dtype: type) -> tuple[int, ...]:
+    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
+    return max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:]
+
+
+def _size_at_most(about: Mapping[str, Any]) -> int:
+    """Bytes that the file will not exceed: whole chunks with their checksums and index, texts, some for the rest."""
+    images, texts = len(about["image_id"]), len(about["text_id"])
+    size = 1 << 16
+    for shape, dtype in (((images, texts), np.float32), ((images,), np.int64), ((texts,), np.int64)):
+        rows, *width = _chunk(shape, dtype)
+        chunks = -(-shape[0] // rows)
+        size += chunks * (rows * int(np.prod(width, dtype=np.int64)) * np.dtype(dtype).itemsize + 64)
+    words = (*about["image_id"], *about["text_id"], *about["classes"], *map(str, about["attrs"].items()))
+    return size + 2 * sum(len(each.encode()) + 48 for each in words)
+
+
+def _row_digests(rows: np.ndarray) -> list[bytes]:
     return [hashlib.sha256(row).digest() for row in rows]
 
 

@@ -132,7 +132,7 @@ class _Loop:
             self.optimizer.step()
             self.schedule.step()
             done += len(positions)
-            total += float(loss) * len(positions)
+            total += loss.item() * len(positions)
             right += int((logits.argmax(dim=1) == target).sum())
             if not math.isfinite(total):
                 raise UserError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
-from drsl.extract.config import FinetuneConfig, ImageConfig
+from drsl.extract.config import FinetuneConfig
 from drsl.extract.encoder import Batches, Encoder, read_network
+from drsl.extract.image_config import ImageConfig
 from drsl.extract.images import PixelStore, center_crop, normalize, random_crop
 from drsl.extract.precision import Precision
 from drsl.extract.vgg import ImageNetwork
@@ -44,8 +45,8 @@ class ImageEncoder(Encoder):
         self.precision = precision
         self.weights_digest = weights_digest
         self.device = device
-        network = ImageNetwork(config.architecture, len(self.classes), config.pool, config.dropout)
-        self.network: ImageNetwork = cast(ImageNetwork, network.to(device=device, memory_format=torch.channels_last))
+        network = ImageNetwork(config.architecture, len(self.classes), config.pool, config.dropout).to(device)
+        self.network: ImageNetwork = network.to(memory_format=torch.channels_last)
 
     @property
     def dim(self) -> int:

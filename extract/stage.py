@@ -5,19 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drsl.extract.config import FinetuneConfig
 from drsl.extract.encode import Accuracy, contents_of, encode_items, labels_of
-from drsl.extract.encoder import Encoder, read_network
+from drsl.extract.encoder import Encoder
 from drsl.extract.finetune import EpochLog, finetune
-from drsl.extract.image_encoder import ImageEncoder
-from drsl.extract.text_encoder import TextEncoder
+from drsl.extract.modalities import load_modality
 from drsl.features.atomic import write_json, write_text
 from drsl.features.digest import fingerprint
 from drsl.features.freshness import require_fresh
@@ -73,7 +71,7 @@ def finetune_stage(
 def load_encoder(
     modality: str,
     layout: Layout,
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     manifest: Manifest | None = None,
     device: str = "cpu",
 ) -> tuple[Encoder, dict[str, Any]]:
@@ -82,7 +80,7 @@ def load_encoder(
     Args:
         modality: `image` or `text`.
         layout: where the file is.
-        settings: what params.yaml says now, as the network file stores it; None checks nothing.
+        settings: what must be stored in the file, e.g. `{"settings": ...}`; None checks nothing.
         manifest: the manifest of now; None checks nothing.
         device: `cpu` or `cuda`.
 
@@ -93,16 +91,12 @@ def load_encoder(
         UserError: the file is missing, damaged, or made from other settings or another manifest.
     """
     path = layout.network(modality)
-    _, about = read_network(path, modality)
-    asked: dict[str, Any] = {}
-    if settings is not None:
-        asked["settings"] = settings
+    encoder, about = load_modality(modality).load(path, device)
+    asked = dict(settings or {})
     if manifest is not None:
         asked["manifest_digest"] = manifest.digest
     require_fresh(layout.show(path), about, asked, f"drsl finetune {modality} -d {layout.dataset}")
-    if modality == "image":
-        return ImageEncoder.load(path, device)
-    return TextEncoder.load(path, device)
+    return encoder, about
 
 
 def encode_stage(

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from drsl.extract.config import FinetuneConfig, TextConfig
+from drsl.extract.config import FinetuneConfig
 from drsl.extract.encoder import Batches, Encoder, read_network
 from drsl.extract.precision import Precision
 from drsl.extract.sentence_cnn import SentenceNetwork
+from drsl.extract.text_config import TextConfig
 from drsl.extract.words import Vocabulary
 
 __all__ = ["TextEncoder"]

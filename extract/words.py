@@ -149,7 +149,7 @@ def open_vectors(source: str, root: Path) -> KeyedVectors:
     """Opens word vectors as gensim's `KeyedVectors`.
 
     Args:
-        source: `package:NAME`, or a word2vec file (relative to `root`); `.bin` and `.bin.gz` are binary, all others text.
+        source: `package:NAME`, or a word2vec file relative to `root`; `.bin` and `.bin.gz` are binary, others text.
         root: the project's folder.
 
     Returns:

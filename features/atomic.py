@@ -78,6 +78,7 @@ def reserve(path: Path, file: BinaryIO, size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
         if error.errno in _NO_ROOM:
+            file.truncate(0)  # what it got before the end of the disk counts as free
             raise _failure(path, error, size) from error
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # this file system cannot reserve
             raise

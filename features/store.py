@@ -245,7 +245,7 @@ def _size_at_most(id: Sequence[str], classes: Sequence[str], dim: int, attrs: Ma
 
 
 def _hash(feature: np.ndarray) -> Any:
-    return hashlib.sha256(np.ascontiguousarray(feature))
+    return hashlib.sha256(np.ascontiguousarray(feature).data)
 
 
 def _digest(rows: Any, file: h5py.File) -> str:

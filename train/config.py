@@ -69,7 +69,9 @@ class DrslConfig:
         _require(self.learning_rate > 0, f"learning_rate: {self.learning_rate} must be positive")
         _require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
         _require(self.weight_decay >= 0, f"weight_decay: {self.weight_decay} must be 0 or more")
-        _require(0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]")
+        _require(
+            0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]"
+        )
         _require(self.batch >= 1, f"batch: {self.batch} must be positive")
         _require(self.epochs >= 1, f"epochs: {self.epochs} must be positive")
         _require(self.validate_every >= 1, f"validate_every: {self.validate_every} must be positive")

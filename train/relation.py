@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -48,9 +49,7 @@ class RelationNetwork(nn.Module):
         self.fusion = choose("fusion", fusion, FUSIONS)
         self.backend = choose("backend", backend, BACKENDS)
         self.first = nn.Linear(fused_width(fusion, dim), widths[0])
-        self.middle = nn.ModuleList(
-            nn.Linear(before, after) for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.middle = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths if batch_norm)
         self.last = nn.Linear(widths[-1], 1)
 

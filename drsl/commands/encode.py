@@ -21,20 +21,21 @@ def encode(folder: Path | None, modality: str, dataset: str) -> None:
       drsl encode image -d emoji
       drsl encode text -d emoji
     """
+    from drsl.extract.modalities import load_modality
     from drsl.extract.stage import encode_stage, load_encoder
     from drsl.features import read_manifest
     from drsl.progress import bar
-    from drsl.stage_one import stored_settings
 
     project = Project.open(folder, dataset)
     layout = project.layout
-    settings = stored_settings(project, modality)
+    project.params.part(dataset, modality, load_modality(modality).config)  # names a wrong key before any work
+    asked = project.params.stored(dataset, modality)
     manifest = read_manifest(layout.manifest)
     with (
-        project.writing(f"encode@{dataset}-{modality}", layout.features(modality), layout.encoder_result(modality)),
+        project.writing(f"encode-{modality}@{dataset}", layout.features(modality), layout.encoder_result(modality)),
         bar(f"encode {modality}", modality) as update,
     ):
-        encoder, about = load_encoder(modality, layout, settings, manifest, project.device())
+        encoder, about = load_encoder(modality, layout, asked, manifest, project.device())
         accuracy, rate = encode_stage(encoder, about, manifest, layout, update)
     click.echo(
         f"{rate:.0f} {modality}s a second; the classifier is right on {accuracy.train:.3f} of train, "

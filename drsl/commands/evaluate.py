@@ -33,13 +33,11 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     config = project.params.part(dataset, "evaluate", EvaluateConfig)
     scores = read_scores(run.scores)
     if not run.cost.is_file():
-        raise MissingFile(f"{project.layout.show(run.cost)} is not there: run `drsl fit -d {dataset} -m {method} -s {seed}`")
-    with project.writing(
-        f"evaluate@{dataset}-{method}-{seed}", run.result, run.precision_recall, run.precision_scope
-    ):
-        result = evaluate_scores(
-            scores, scope=config.scope, at=config.at, cost=json.loads(run.cost.read_text("utf-8"))
+        raise MissingFile(
+            f"{project.layout.show(run.cost)} is not there: run `drsl fit -d {dataset} -m {method} -s {seed}`"
         )
+    with project.writing(f"evaluate@{dataset}-{method}-{seed}", run.result, run.precision_recall, run.precision_scope):
+        result = evaluate_scores(scores, scope=config.scope, at=config.at, cost=json.loads(run.cost.read_text("utf-8")))
         write_result(run, result)
     found = result.metrics
     rows = [
@@ -48,6 +46,5 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     ]
     click.echo(table(("direction", "mAP@ALL", "queries", "gallery"), rows))
     click.echo(f"mean mAP@ALL {found['mean_map']:.3f}")
-    for key in ("i2t", "t2i"):
-        if found[f"{key}_tied_pairs"] > 0.01:
-            click.echo(f"warning: {found[f'{key}_tied_pairs']:.1%} of the {key} scores are tied", err=True)
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)

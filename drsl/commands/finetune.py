@@ -23,26 +23,21 @@ def finetune(folder: Path | None, modality: str, dataset: str) -> None:
       drsl finetune image -d emoji
       drsl finetune text -d emoji
     """
-    from drsl.extract.build import build_image_encoder, build_text_encoder
+    from drsl.extract.modalities import load_modality
     from drsl.extract.stage import finetune_stage
     from drsl.features import read_manifest
     from drsl.progress import bar
-    from drsl.stage_one import encoder_config
 
     project = Project.open(folder, dataset)
     layout, root = project.layout, project.params.root
-    config = encoder_config(project, modality)
+    parts = load_modality(modality)
+    config = project.params.part(dataset, modality, parts.config)
     manifest = read_manifest(layout.manifest)
     with (
-        project.writing(f"finetune@{dataset}-{modality}", layout.network(modality), layout.encoder_log(modality)),
+        project.writing(f"finetune-{modality}@{dataset}", layout.network(modality), layout.encoder_log(modality)),
         bar(f"finetune {modality}", modality) as update,
     ):
-        device = project.device()
-        encoder = (
-            build_image_encoder(config, manifest, root, layout.work, click.echo, device)
-            if modality == "image"
-            else build_text_encoder(config, manifest, root, click.echo, device)
-        )
+        encoder = parts.build(config, manifest, root, layout.work, click.echo, project.device())
         log = finetune_stage(encoder, manifest, config.finetune, layout, update)
     if log:
         best = max(log, key=lambda entry: (entry.val_accuracy, entry.epoch))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 __all__ = ["table"]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Lines up cells: the first column to the left, all others to the right.
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: Collection[int] = (0,)) -> str:
+    """Lines cells up in columns.
 
     Args:
         head: column titles.
         rows: cells; each is shown by `str`.
+        left: columns whose cells stand to the left; all others stand to the right.
 
     Returns:
         Lines joined by line breaks.
@@ -26,7 +27,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
+            cell.ljust(width) if place in left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

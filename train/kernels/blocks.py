@@ -27,7 +27,7 @@ def blocked_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch
     Returns:
         R (n_i, n_t); its gradient can be taken once, not twice.
     """
-    return _Blocked.apply(a, b, u) + d  # type: ignore[no-untyped-call]
+    return _Blocked.apply(a, b, u) + d
 
 
 class _Blocked(torch.autograd.Function):

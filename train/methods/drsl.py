@@ -81,8 +81,10 @@ class _Drsl(Method):
         """
         model = self._fitted()
         self._check_widths(image_feature, text_feature)
-        both = (torch.from_numpy(np.array(each, np.float32)).to(self.device) for each in (image_feature, text_feature))
-        return score_matrix(model, *both)
+        image, text = (
+            torch.from_numpy(np.array(each, np.float32)).to(self.device) for each in (image_feature, text_feature)
+        )
+        return score_matrix(model, image, text)
 
     @property
     def dims(self) -> tuple[int, int]:

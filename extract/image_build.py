@@ -1,4 +1,4 @@
-"""Makes the encoders that fine-tuning starts from."""
+"""Makes the image encoder that fine-tuning starts from."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from drsl.extract.config import ImageConfig, TextConfig
+from drsl.extract.image_config import ImageConfig
 from drsl.extract.image_encoder import ImageEncoder
 from drsl.extract.precision import Precision, choose_precision
-from drsl.extract.text_encoder import TextEncoder
 from drsl.extract.weights import find_weights, load_weights
-from drsl.extract.words import build_vocabulary, open_vectors, tokenize
 from drsl.features.manifest import Manifest
 
-__all__ = ["build_image_encoder", "build_text_encoder"]
+__all__ = ["build_image_encoder"]
 
 
 def build_image_encoder(
@@ -51,34 +49,6 @@ def build_image_encoder(
     )
     say(f"precision: {why}")
     return encoder
-
-
-def build_text_encoder(
-    config: TextConfig, manifest: Manifest, root: Path, say: Callable[[str], None], device: str = "cpu"
-) -> TextEncoder:
-    """The text network before training: seeded, with the vectors of all words of the data set.
-
-    Args:
-        config: settings.
-        manifest: texts and classes.
-        root: the project's folder, for vectors given by path.
-        say: takes lines for people.
-        device: `cpu` or `cuda`.
-
-    Returns:
-        The encoder; texts are padded to the longest text of the manifest, at most `max_words`.
-
-    Raises:
-        UserError: the vectors are missing or know no word of the texts.
-    """
-    texts = [item.text for item in manifest.of("text")]
-    vocabulary, coverage = build_vocabulary(texts, open_vectors(config.vectors, root))
-    say(f"word vectors: {config.vectors}, {vocabulary.vectors.shape[1]}-d; {coverage}")
-    longest = max(len(tokenize(text)) for text in texts)
-    length = max(min(longest, config.max_words), *config.windows)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.finetune.seed)
-        return TextEncoder(config, manifest.classes, vocabulary, length, device)
 
 
 def _trial_step(encoder: ImageEncoder, precision: Precision) -> None:

@@ -1,0 +1,142 @@
+"""From words or a picture to ranked answers: encoders, fitted method and gallery of one data set together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drsl.extract.stage import load_encoder
+from drsl.extract.text_encoder import TextEncoder
+from drsl.extract.words import open_vectors, tokenize
+from drsl.features.errors import StaleFile, UserError, choose
+from drsl.features.layout import Layout
+from drsl.features.manifest import SPLITS, Item, Manifest, read_manifest
+from drsl.features.store import Features, read_features
+from drsl.search.gallery import Gallery, Hit
+from drsl.train.methods import Method, read_method
+
+__all__ = ["Answer", "Searcher"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answers to one query."""
+
+    hits: list[Hit]
+    """best first"""
+    expected: str
+    """the class that counts as right"""
+    predicted: bool
+    """whether the expected class is the query classifier's guess, not the user's word"""
+    unknown_words: tuple[str, ...]
+    """words of the query that have no vector; they had no say"""
+
+
+class Searcher:
+    """Searches one data set with one fitted method.
+
+    Args:
+        layout: where the data set's files are.
+        method: the method's name.
+        seed: the seed it was fitted with.
+        split: `train`, `val`, `test`, or `all`: which items are searched.
+    """
+
+    def __init__(self, layout: Layout, method: str, seed: int, split: str = "test") -> None:
+        self._layout = layout
+        self._run = layout.run(method, seed)
+        self._split = choose("split", split, (*SPLITS, "all"))
+
+    def find_images(self, words: str, count: int = 10, expected: str | None = None) -> Answer:
+        """Ranks images for words.
+
+        Args:
+            words: any text.
+            count: how many answers.
+            expected: the class that counts as right; None takes the text classifier's guess.
+
+        Returns:
+            The answers.
+
+        Raises:
+            UserError: a stage has not been run, or no word of the query has a vector.
+        """
+        encoder, _ = load_encoder("text", self._layout)
+        assert isinstance(encoder, TextEncoder)
+        unknown = self._learn_words(encoder, words)
+        if len(unknown) == len(set(tokenize(words))):
+            raise UserError(f"no word of {words!r} has a word vector, so nothing can be found with it: use other words")
+        feature, label = next(encoder.encode([words]))
+        return self._answer("image", feature, encoder.classes[int(label[0])], count, expected, unknown)
+
+    def find_texts(self, image: Path, count: int = 10, expected: str | None = None) -> Answer:
+        """Ranks texts for a picture.
+
+        Args:
+            image: any picture file.
+            count: how many answers.
+            expected: the class that counts as right; None takes the image classifier's guess.
+
+        Returns:
+            The answers.
+
+        Raises:
+            UserError: a stage has not been run, or the picture cannot be read.
+        """
+        encoder, _ = load_encoder("image", self._layout)
+        feature, label = next(encoder.encode([image]))
+        return self._answer("text", feature, encoder.classes[int(label[0])], count, expected, ())
+
+    def _answer(
+        self,
+        modality: str,
+        feature: np.ndarray,
+        guess: str,
+        count: int,
+        expected: str | None,
+        unknown: tuple[str, ...],
+    ) -> Answer:
+        gallery = self._gallery(modality)
+        if expected is not None:
+            choose("class", expected, gallery.features.classes)
+        hits = gallery.rank(feature, count, expected or guess)
+        return Answer(hits, expected or guess, expected is None, unknown)
+
+    def _gallery(self, modality: str) -> Gallery:
+        features = read_features(self._layout.features(modality))
+        made = self._method.provenance.get(f"{modality}_digest")
+        if made != features.attrs.get("digest"):
+            raise StaleFile(
+                f"{self._layout.show(self._run.model)} was fitted on other {modality} features than "
+                f"{self._layout.show(self._layout.features(modality))}: run "
+                f"`drsl fit -d {self._layout.dataset} -m {self._method.name} -s {self._run.seed}`"
+            )
+        chosen: Features = features if self._split == "all" else features.select(self._split)
+        return Gallery(self._method, chosen, self._items)
+
+    def _learn_words(self, encoder: TextEncoder, words: str) -> tuple[str, ...]:
+        """Looks words up that the data set's texts do not have; returns those without a vector."""
+        if any(word not in encoder.vocabulary.index for word in tokenize(words)):
+            try:
+                vectors: Any = open_vectors(encoder.config.vectors, self._layout.root)
+            except UserError:  # searching goes on with the words that the network file holds
+                vectors = None
+            encoder.vocabulary = encoder.vocabulary.extended([words], vectors)
+        known = encoder.vocabulary.index
+        return tuple(dict.fromkeys(word for word in tokenize(words) if word not in known))
+
+    @cached_property
+    def _method(self) -> Method:
+        return read_method(self._run.model)
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return read_manifest(self._layout.manifest)
+
+    @cached_property
+    def _items(self) -> dict[str, Item]:
+        return {item.id: item for item in self._manifest.items}

@@ -1,0 +1,87 @@
+"""A contact sheet: the query, its answers, right ones framed green and wrong ones red."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from drsl.features.atomic import publish
+from drsl.features.errors import UserError
+from drsl.search.gallery import Hit
+
+__all__ = ["save_sheet"]
+
+_TILE, _GAP, _COLUMNS, _CAPTION = 160, 12, 5, 52
+_RIGHT, _WRONG, _PLAIN = "#1a7f37", "#cf222e", "#888888"
+
+
+def save_sheet(path: Path, title: str, hits: Sequence[Hit], folder: Path, query: Path | None = None) -> None:
+    """Draws the answers to a query and saves them as PNG.
+
+    Args:
+        path: the PNG file to make.
+        title: stands above the answers.
+        hits: the answers, best first.
+        folder: what the items' image paths are relative to.
+        query: the query's picture, drawn first when given.
+
+    Raises:
+        UserError: the name does not end in .png, a picture cannot be read, or the file cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path}: a contact sheet is a PNG file, so its name must end in .png")
+    cells = len(hits) + (query is not None)
+    rows = max(1, -(-cells // _COLUMNS))
+    width = _COLUMNS * (_TILE + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, 40 + rows * (_TILE + _CAPTION + _GAP) + _GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font, small = ImageFont.load_default(18), ImageFont.load_default(13)
+    draw.text((_GAP, 10), _cut(title, font, width - 2 * _GAP), "black", font)
+    place = 0
+    if query is not None:
+        _tile(sheet, draw, place, query, _PLAIN, ["query", query.name], small)
+        place = 1
+    for hit in hits:
+        color = _PLAIN if hit.right is None else _RIGHT if hit.right else _WRONG
+        picture = folder / hit.item.image if hit.item.image else None
+        mark = "" if hit.right is None else "right: " if hit.right else "wrong: "
+        lines = [f"{hit.rank}. {hit.item.text or hit.item.id}", f"{mark}{hit.item.label}", f"score {hit.score:.3f}"]
+        _tile(sheet, draw, place, picture, color, lines, small)
+        place += 1
+    with publish(path) as temporary:
+        sheet.save(temporary, format="PNG")
+
+
+def _tile(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    place: int,
+    picture: Path | None,
+    color: str,
+    lines: Sequence[str],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    left = _GAP + place % _COLUMNS * (_TILE + _GAP)
+    top = 40 + place // _COLUMNS * (_TILE + _CAPTION + _GAP)
+    if picture is not None:
+        try:
+            with Image.open(picture) as image:
+                thumbnail = image.convert("RGB")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{picture} cannot be read as a picture: {error}") from None
+        thumbnail.thumbnail((_TILE - 8, _TILE - 8))
+        sheet.paste(thumbnail, (left + (_TILE - thumbnail.width) // 2, top + (_TILE - thumbnail.height) // 2))
+    draw.rectangle((left, top, left + _TILE - 1, top + _TILE - 1), outline=color, width=3)
+    for number, line in enumerate(lines):
+        draw.text((left, top + _TILE + 2 + 16 * number), _cut(line, font, _TILE), color if number else "black", font)
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """A text shortened until it fits."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."

@@ -1,0 +1,84 @@
+"""What all rooms' tests share: made-up features, other Python processes, folders that nobody may write."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import drsl
+from drsl.features import Features
+
+# `--hypothesis-profile=thorough` runs each property on 10,000 cases.
+settings.register_profile(
+    "quick", max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=10_000)
+settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session")
+def make_features() -> Callable[..., Features]:
+    """Builds small features: every class in every split when there are enough rows; equal seeds, equal numbers."""
+
+    def build(n: int = 12, dim: int = 8, classes: int = 3, seed: int = 0, modality: str = "image") -> Features:
+        rows = np.arange(n)
+        return Features(
+            id=np.array([f"item-{row}" for row in rows], dtype=object),
+            feature=np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32),
+            label=rows % classes,
+            split=(rows // classes % 3).astype(np.uint8),
+            classes=tuple(f"class-{number}" for number in range(classes)),
+            attrs={
+                "dataset": "toy",
+                "modality": modality,
+                "encoder": '{"architecture":"toy"}',
+                "manifest_digest": "0" * 64,
+                "fingerprint": "1" * 64,
+            },
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def start_python() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts another Python process that runs some code; kills it at the end at the latest."""
+    home = str(Path(drsl.__file__).parent.parent)
+    started = []
+
+    def start(code: str, *arguments: object) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *(str(each) for each in arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": home, "OMP_NUM_THREADS": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which the present user cannot make a file."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # permissions do not bind root, but /sys takes no new files
+        if not Path("/sys/kernel").is_dir():
+            pytest.skip("everything can be written")
+        yield Path("/sys/kernel")
+        return
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o755)

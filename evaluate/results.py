@@ -34,10 +34,10 @@ class Result:
 
     metrics: dict[str, float | int]
     """the flat content of the run's JSON: `i2t_map`, `t2i_map`, `mean_map`, ..., then the cost"""
-    precision_recall: tuple[tuple[str, float, float], ...]
-    """rows (direction, recall, precision)"""
-    precision_scope: tuple[tuple[str, int, float], ...]
-    """rows (direction, scope, precision)"""
+    precision_recall: tuple[tuple[float, float, float], ...]
+    """points (recall, precision of i2t, precision of t2i)"""
+    precision_scope: tuple[tuple[float, float, float], ...]
+    """points (scope, precision of i2t, precision of t2i)"""
     warnings: tuple[str, ...] = field(default=())
     """what a reader of the numbers must know, one sentence each"""
 
@@ -86,16 +86,8 @@ def evaluate_scores(
     metrics |= cost
     return Result(
         metrics={key: _rounded(value) for key, value in metrics.items()},
-        precision_recall=tuple(
-            (key, recall, _rounded(precision))
-            for key, each in directions.items()
-            for recall, precision in zip(RECALL_LEVELS, each.precision_recall, strict=True)
-        ),
-        precision_scope=tuple(
-            (key, scope, _rounded(precision))
-            for key, each in directions.items()
-            for scope, precision in zip(fitting, each.precision_scope, strict=True)
-        ),
+        precision_recall=_points(RECALL_LEVELS, [each.precision_recall for each in directions.values()]),
+        precision_scope=_points(fitting, [each.precision_scope for each in directions.values()]),
         warnings=tuple(
             f"{key}: {each.counts['tied_pairs']:.1%} of the pairs of gallery items have equal scores, so the order of "
             "the gallery decides part of the result"
@@ -137,6 +129,13 @@ class _Direction:
         }
 
 
+def _points(places: Sequence[float], precisions: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float], ...]:
+    """Both directions' precision at each place."""
+    return tuple(
+        (place, _rounded(i2t), _rounded(t2i)) for place, i2t, t2i in zip(places, *precisions, strict=True)
+    )
+
+
 def write_result(run: Run, result: Result) -> None:
     """Writes a run's metrics (JSON) and curves (CSV), each in one piece; the metrics last.
 
@@ -162,8 +161,8 @@ def write_result(run: Run, result: Result) -> None:
         )
     if bad := [key for key, value in result.metrics.items() if isinstance(value, float) and not np.isfinite(value)]:
         raise UserError(f"{run.result}: {bad[0]} is {result.metrics[bad[0]]}: fit the method again")
-    write_text(run.precision_recall, _csv(("direction", "recall", "precision"), result.precision_recall))
-    write_text(run.precision_scope, _csv(("direction", "scope", "precision"), result.precision_scope))
+    write_text(run.precision_recall, _csv(("recall", "i2t_precision", "t2i_precision"), result.precision_recall))
+    write_text(run.precision_scope, _csv(("scope", "i2t_precision", "t2i_precision"), result.precision_scope))
     write_json(run.result, result.metrics)
 
 

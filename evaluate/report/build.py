@@ -105,8 +105,9 @@ def _curves(runs: dict[str, Run]) -> dict[str, dict[str, list[tuple[float, float
             raise MissingFile(f"{run.precision_recall} is not there: run `drsl evaluate` for {method} again")
         with run.precision_recall.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                points = curves[row["direction"]].setdefault(method, [])
-                points.append((float(row["recall"]), float(row["precision"])))
+                for direction, methods in curves.items():
+                    point = float(row["recall"]), float(row[f"{direction}_precision"])
+                    methods.setdefault(method, []).append(point)
     return curves
 
 

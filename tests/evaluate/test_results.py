@@ -60,7 +60,7 @@ def test_by_hand():
         "t2i_empty_queries": 0,
         "t2i_tied_pairs": round((1 + 3 + 1) / 9, 6),
     }
-    assert result.precision_scope == (("i2t", 1, 0.5), ("i2t", 2, 0.5), ("t2i", 1, 0.333333), ("t2i", 2, 0.333333))
+    assert result.precision_scope == ((1, 0.5, 0.333333), (2, 0.5, 0.333333))
 
 
 def test_equals_the_public_metrics(scores):
@@ -69,14 +69,14 @@ def test_equals_the_public_metrics(scores):
         "i2t": (scores.score, scores.image_label, scores.text_label),
         "t2i": (scores.score.T, scores.text_label, scores.image_label),
     }
-    for key, problem in directions.items():
+    for column, (key, problem) in enumerate(directions.items(), start=1):
         assert result.metrics[f"{key}_map"] == round(mean_average_precision(*problem), 6)
         for at in (3, 10):
             assert result.metrics[f"{key}_map_at_{at}"] == round(mean_average_precision(*problem, at), 6)
         recall, precision = precision_recall(*problem)
-        rows = [row[1:] for row in result.precision_recall if row[0] == key]
+        rows = [(row[0], row[column]) for row in result.precision_recall]
         assert rows == list(zip(recall.tolist(), precision.round(6).tolist(), strict=True))
-        rows = [row[1:] for row in result.precision_scope if row[0] == key]
+        rows = [(row[0], row[column]) for row in result.precision_scope]
         precision = precision_scope(*problem, [1, 5, 17])
         assert rows == list(zip([1, 5, 17], precision.round(6).tolist(), strict=True))
         assert result.metrics[f"{key}_queries"] == len(problem[1])
@@ -97,7 +97,7 @@ def test_cost_comes_last_and_plain(scores):
 
 def test_numbers_have_six_digits(scores):
     result = evaluate_scores(scores, scope=[3], at=[3], cost=COST)
-    numbers = [*result.metrics.values(), *(row[2] for row in (*result.precision_recall, *result.precision_scope))]
+    numbers = [*result.metrics.values(), *(value for row in (*result.precision_recall, *result.precision_scope) for value in row)]
     assert all(value == round(value, 6) for value in numbers)
 
 
@@ -109,7 +109,7 @@ def test_the_size_of_the_blocks_does_not_matter(scores, monkeypatch):
 
 def test_a_scope_beyond_one_gallery_is_left_out(scores):
     result = evaluate_scores(scores, scope=[5, 17, 18, 23, 100], at=[], cost={})
-    assert [row[:2] for row in result.precision_scope] == [("i2t", 5), ("i2t", 17), ("t2i", 5), ("t2i", 17)]
+    assert [row[0] for row in result.precision_scope] == [5, 17]
     with pytest.raises(SettingError, match=r"^scope: none of 18, 100 fits the smaller gallery of 17 items"):
         evaluate_scores(scores, scope=[18, 100], at=[], cost={})
     assert evaluate_scores(scores, scope=[], at=[], cost={}).precision_scope == ()
@@ -146,9 +146,9 @@ def test_written_files_hold_the_result(scores, tmp_path):
     assert run.result == tmp_path / "results" / "pascal" / "drsl-c" / "3.json"
     assert json.loads(run.result.read_text()) == result.metrics == read_result(run.result)
     rows = list(csv.reader(run.precision_recall.read_text().splitlines()))
-    assert rows[0] == ["direction", "recall", "precision"]
-    assert [(each[0], float(each[1]), float(each[2])) for each in rows[1:]] == list(result.precision_recall)
-    assert [each[1] for each in rows[1:12]] == [
+    assert rows[0] == ["recall", "i2t_precision", "t2i_precision"]
+    assert [tuple(map(float, each)) for each in rows[1:]] == list(result.precision_recall)
+    assert [each[0] for each in rows[1:12]] == [
         "0.0",
         "0.1",
         "0.2",
@@ -162,8 +162,8 @@ def test_written_files_hold_the_result(scores, tmp_path):
         "1.0",
     ]
     rows = list(csv.reader(run.precision_scope.read_text().splitlines()))
-    assert rows[0] == ["direction", "scope", "precision"]
-    assert [(each[0], int(each[1]), float(each[2])) for each in rows[1:]] == list(result.precision_scope)
+    assert rows[0] == ["scope", "i2t_precision", "t2i_precision"]
+    assert [tuple(map(float, each)) for each in rows[1:]] == list(result.precision_scope)
     assert b"\r" not in run.precision_recall.read_bytes() + run.precision_scope.read_bytes()
 
 

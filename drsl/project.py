@@ -93,6 +93,9 @@ class Project:
             stage: the stage's name in dvc.yaml.
             outputs: the files that the block writes; the first names the lock.
 
+        Yields:
+            Nothing.
+
         Raises:
             UserError: another process is writing them.
         """

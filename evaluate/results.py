@@ -131,9 +131,7 @@ class _Direction:
 
 def _points(places: Sequence[float], precisions: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float], ...]:
     """Both directions' precision at each place."""
-    return tuple(
-        (place, _rounded(i2t), _rounded(t2i)) for place, i2t, t2i in zip(places, *precisions, strict=True)
-    )
+    return tuple((place, _rounded(i2t), _rounded(t2i)) for place, i2t, t2i in zip(places, *precisions, strict=True))
 
 
 def write_result(run: Run, result: Result) -> None:

@@ -42,9 +42,7 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
     """
     manifest = read_manifest(manifest_path)
     count = Counter((item.label, item.split) for item in manifest.items)
-    rows: list[tuple[str | int, ...]] = [
-        (name, *(count[name, split] for split in SPLITS)) for name in manifest.classes
-    ]
+    rows: list[tuple[str | int, ...]] = [(name, *(count[name, split] for split in SPLITS)) for name in manifest.classes]
     total = Counter(item.split for item in manifest.items)
     images = manifest.of("image")
     home = manifest.folder.resolve()

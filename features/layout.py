@@ -26,23 +26,59 @@ class Layout:
         return self.root / "data" / self.dataset / "images"
 
     def network(self, modality: str) -> Path:
-        """The fine-tuned network of stage one (safetensors)."""
+        """The fine-tuned network of stage one (safetensors).
+
+        Args:
+            modality: `image` or `text`.
+
+        Returns:
+            Its path.
+        """
         return self.root / "models" / self.dataset / f"{modality}.safetensors"
 
     def features(self, modality: str) -> Path:
-        """The feature file (HDF5)."""
+        """The feature file (HDF5).
+
+        Args:
+            modality: `image` or `text`.
+
+        Returns:
+            Its path.
+        """
         return self.root / "features" / self.dataset / f"{modality}.h5"
 
     def encoder_log(self, modality: str) -> Path:
-        """The fine-tuning log (CSV): loss and accuracy by epoch."""
+        """The fine-tuning log (CSV): loss and accuracy by epoch.
+
+        Args:
+            modality: `image` or `text`.
+
+        Returns:
+            Its path.
+        """
         return self.root / "results" / self.dataset / "encoders" / f"{modality}.log.csv"
 
     def encoder_result(self, modality: str) -> Path:
-        """The classifier's accuracy on each split (JSON)."""
+        """The classifier's accuracy on each split (JSON).
+
+        Args:
+            modality: `image` or `text`.
+
+        Returns:
+            Its path.
+        """
         return self.root / "results" / self.dataset / "encoders" / f"{modality}.json"
 
     def run(self, method: str, seed: int) -> Run:
-        """The files of one method trained with one seed."""
+        """The files of one method trained with one seed.
+
+        Args:
+            method: the method's name.
+            seed: the seed.
+
+        Returns:
+            Its file names.
+        """
         return Run(self.root / "results" / self.dataset / method, seed)
 
     @property
@@ -61,7 +97,14 @@ class Layout:
         return self.root / "work" / self.dataset
 
     def show(self, path: Path) -> str:
-        """A path as people type it: relative to the project's folder."""
+        """A path as people type it.
+
+        Args:
+            path: any path.
+
+        Returns:
+            Relative to the project's folder when it lies in it.
+        """
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 

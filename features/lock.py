@@ -24,6 +24,9 @@ def exclusive(folder: Path, output: str) -> Iterator[None]:
         folder: where lock files live (outside DVC's outputs).
         output: the output's name, as shown to people.
 
+    Yields:
+        Nothing.
+
     Raises:
         UserError: another living process holds the lock (the message names its process id), or the folder cannot
             be written.

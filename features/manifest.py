@@ -75,7 +75,14 @@ class Manifest:
         return tuple(item for item in self.items if getattr(item, modality) and (split is None or item.split == split))
 
     def image_path(self, item: Item) -> Path:
-        """Where an item's image file is."""
+        """Where an item's image file is.
+
+        Args:
+            item: an item that has an image.
+
+        Returns:
+            Its path, the folder included.
+        """
         return self.folder / item.image
 
 

@@ -16,12 +16,13 @@ def steps_per_epoch(images: int, texts: int, batch: int) -> int:
     Args:
         images: number of training images.
         texts: number of training texts.
-        batch: items of each side a step.
+        batch: items of each side a step; with 2 and an odd number, one step has 3 rather than 1.
 
     Returns:
         A positive number.
     """
-    return max(1, math.ceil(max(images, texts) / batch))
+    larger = max(images, texts)
+    return max(1, larger // 2 if batch == 2 else math.ceil(larger / batch))
 
 
 def epoch_batches(
@@ -29,13 +30,14 @@ def epoch_batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """One epoch: both sides in random order, cut in equally large parts, so no step is left with a single item.
 
+    One item a step there is only when `batch` or the larger side is 1.
     The sides are shuffled apart: equation 10 compares all images of a batch with all its texts and needs no couples.
     The smaller side starts again when it is used up.
 
     Args:
         images: number of training images, positive.
         texts: number of training texts, positive.
-        batch: largest number of items of a side a step.
+        batch: largest number of items of a side a step, as in `steps_per_epoch`.
         generator: source of randomness.
 
     Yields:

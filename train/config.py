@@ -73,6 +73,10 @@ class DrslConfig:
             0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]"
         )
         _require(self.batch >= 1, f"batch: {self.batch} must be positive")
+        _require(
+            self.batch >= 2 or not (self.fnn_batch_norm or self.relation_batch_norm),
+            f"batch: {self.batch} must be 2 or more with batch norm",
+        )
         _require(self.epochs >= 1, f"epochs: {self.epochs} must be positive")
         _require(self.validate_every >= 1, f"validate_every: {self.validate_every} must be positive")
 
@@ -151,6 +155,7 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         inner = float if hint == tuple[float, float] else int
         _require(
             all(isinstance(each, int if inner is int else int | float) for each in value)
+            and not any(isinstance(each, bool) for each in value)
             and (inner is int or len(value) == 2),
             f"{key}: {list(value)!r} must be {'two numbers' if inner is float else 'whole numbers'}",
         )

@@ -73,7 +73,11 @@ def train_drsl(
     if not len(train_image) or not len(train_text):
         raise UserError("there is no training image or no training text: see the split column of the manifest")
     val_image, val_text = _Side(image.select("val"), device), _Side(text.select("val"), device)
-    validates = len(val_image) > 0 and len(val_text) > 0
+    validates = bool(np.isin(val_image.numbers, val_text.numbers).any())  # else no query has a relevant item
+    if len(train_image) == len(train_text) == 1 and (config.fnn_batch_norm or config.relation_batch_norm):
+        raise UserError(
+            "batch norm needs more than one training image or text: set fnn_batch_norm and relation_batch_norm to false"
+        )
     optimizer = torch.optim.Adam(
         model.parameters(), config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -103,14 +107,14 @@ def train_drsl(
             if progress:
                 progress((epoch - 1) * steps + step, config.epochs * steps, _word(log))
         total, positive_sum, negative_sum, positives = sums.tolist()
-        if not math.isfinite(total):
-            raise UserError(
-                f"the loss is no longer finite in epoch {epoch} at learning rate {schedule.get_last_lr()[0]:.3g}: "
-                "lower learning_rate"
-            )
+        rate = schedule.get_last_lr()[0]
+        _require_finite("the loss is", total, epoch, rate)
         schedule.step()
-        looks = validates and (epoch % config.validate_every == 0 or epoch == config.epochs)
-        val_map = _val_map(model, val_image, val_text) if looks else math.nan
+        val_map = math.nan
+        if validates and (epoch % config.validate_every == 0 or epoch == config.epochs):
+            scores = score_matrix(model, val_image.feature, val_text.feature)
+            _require_finite("scores on val are", float(np.abs(scores).max()), epoch, rate)
+            val_map = _val_map(scores, val_image, val_text)
         log.append(
             EpochLog(
                 epoch,
@@ -139,8 +143,12 @@ class _Side:
         return len(self.label)
 
 
-def _val_map(model: DrslModel, image: _Side, text: _Side) -> float:
-    scores = score_matrix(model, image.feature, text.feature)
+def _require_finite(what: str, number: float, epoch: int, rate: float) -> None:
+    if not math.isfinite(number):
+        raise UserError(f"{what} no longer finite in epoch {epoch} at learning rate {rate:.3g}: lower learning_rate")
+
+
+def _val_map(scores: np.ndarray, image: _Side, text: _Side) -> float:
     both = (
         mean_average_precision(scores, image.numbers, text.numbers),
         mean_average_precision(scores.T, text.numbers, image.numbers),

@@ -103,8 +103,10 @@ class RelationNetwork(nn.Module):
         assert isinstance(norm, nn.BatchNorm1d)
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        if self.training:
-            pairs = len(a) * len(b)
+        pairs = len(a) * len(b)
+        if self.training and pairs:
+            if pairs == 1:
+                raise ValueError("batch norm needs more than one pair in training mode")
             mean_a, mean_b = a.mean(dim=0), b.mean(dim=0)
             variance = a.var(dim=0, correction=0) + b.var(dim=0, correction=0)
             with torch.no_grad():

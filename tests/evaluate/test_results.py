@@ -97,7 +97,10 @@ def test_cost_comes_last_and_plain(scores):
 
 def test_numbers_have_six_digits(scores):
     result = evaluate_scores(scores, scope=[3], at=[3], cost=COST)
-    numbers = [*result.metrics.values(), *(value for row in (*result.precision_recall, *result.precision_scope) for value in row)]
+    numbers = [
+        *result.metrics.values(),
+        *(value for row in (*result.precision_recall, *result.precision_scope) for value in row),
+    ]
     assert all(value == round(value, 6) for value in numbers)
 
 

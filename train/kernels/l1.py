@@ -25,8 +25,12 @@ def l1_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.Tens
     """
     scores = (a @ u)[:, None] + (b @ u)[None, :]
     positive = u > 0
+    tiny = (
+        torch.finfo(u.dtype).tiny ** 0.5
+    )  # stands for a weight of 0: it keeps the sign that the weight's gradient needs
     for sign, columns in ((1.0, positive), (-1.0, ~positive)):
         scale = sign * u[columns]
+        scale = scale + (scale == 0).to(u.dtype) * tiny
         distance = torch.cdist(a[:, columns] * scale, -b[:, columns] * scale, p=1.0)
         scores = scores + sign * distance
     return d + scores / 2

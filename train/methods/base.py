@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from drsl.features.errors import SettingError, UserError
+from drsl.features.errors import DamagedFile, SettingError, UserError
 from drsl.features.store import Features
 from drsl.features.tensor_file import read_tensors, write_tensors
 
@@ -114,12 +114,16 @@ class Method(ABC):
         Raises:
             UserError: the file is missing, damaged, or of another method.
         """
-        arrays, about = read_tensors(Path(path), MODEL_FORMAT, _repair(Path(path), self.name))
+        repair = _repair(Path(path), self.name)
+        arrays, about = read_tensors(Path(path), MODEL_FORMAT, repair)
         if about["method"] != self.name:
-            raise SettingError(f"{path} holds the method {about['method']}, not {self.name}")
+            raise SettingError(f"{path} holds the method {about['method']}, not {self.name}: run `{repair}`")
         self.settings = about["settings"]
         self.provenance = about["provenance"]
-        self._restore(arrays, about)
+        try:
+            self._restore(arrays, about)
+        except (LookupError, RuntimeError, TypeError, ValueError):
+            raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from None
         return self
 
     def _check_widths(self, image_feature: np.ndarray, text_feature: np.ndarray) -> None:

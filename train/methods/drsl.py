@@ -58,7 +58,7 @@ class _Drsl(Method):
             UserError: there is nothing to train on, or the loss is no longer finite.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
             model = DrslModel(self.config, image.feature.shape[1], text.feature.shape[1])
         model.to(device)
         log = train_drsl(model, image, text, self.config, seed=seed, device=device, progress=progress)

@@ -16,7 +16,7 @@ from drsl.features.errors import UserError
 from drsl.features.manifest import SPLITS, Item, Manifest
 from drsl.features.store import open_feature_writer
 
-__all__ = ["Accuracy", "contents_of", "encode_items", "labels_of"]
+__all__ = ["Accuracy", "contents_of", "encode_items", "features_fingerprint", "labels_of"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def contents_of(manifest: Manifest, items: Sequence[Item], modality: str) -> lis
     paths = []
     for item in items:
         path = manifest.image_path(item)
-        if not path.resolve().is_relative_to(home):
+        if not _resolved(path).is_relative_to(home):
             raise UserError(f"image of {item.id!r} lies outside {manifest.folder}: {item.image}")
         paths.append(path)
     missing = [path for path in paths if not path.is_file()]
@@ -61,6 +61,19 @@ def contents_of(manifest: Manifest, items: Sequence[Item], modality: str) -> lis
             f"`drsl data check -d {manifest.folder.name}` lists them"
         )
     return paths
+
+
+def features_fingerprint(network_fingerprint: str, manifest_digest: str) -> str:
+    """The fingerprint that the features of a network carry.
+
+    Args:
+        network_fingerprint: of the network's file.
+        manifest_digest: of the manifest that was encoded.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    return fingerprint({"stage": "encode", "network": network_fingerprint, "manifest": manifest_digest})
 
 
 def labels_of(manifest: Manifest, items: Sequence[Item]) -> np.ndarray:
@@ -104,13 +117,12 @@ def encode_items(
     label = labels_of(manifest, items)
     split = np.array([SPLITS.index(item.split) for item in items], dtype=np.uint8)
     made = {key: value for key, value in about.items() if key not in ("vocabulary", "classes")}
-    recipe = {"stage": "encode", "network": about["fingerprint"], "manifest": manifest.digest}
     attrs = {
         "dataset": manifest.folder.name,
         "modality": encoder.modality,
         "encoder": json.dumps(made, sort_keys=True, ensure_ascii=False),
         "manifest_digest": manifest.digest,
-        "fingerprint": fingerprint(recipe),
+        "fingerprint": features_fingerprint(about["fingerprint"], manifest.digest),
     }
     right = np.zeros(len(items), dtype=bool)
     done = 0
@@ -130,3 +142,11 @@ def encode_items(
                 on_progress(done, len(items), "")
     shares = [float(right[split == code].mean()) if (split == code).any() else float("nan") for code in range(3)]
     return Accuracy(*shares)
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links; itself when its links go in a circle, so that it counts as missing."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError up to Python 3.12
+        return path.absolute()

@@ -14,6 +14,7 @@ from torch import nn
 
 from drsl.extract.precision import Precision
 from drsl.features.digest import fingerprint
+from drsl.features.errors import StaleFile
 from drsl.features.tensor_file import read_tensors, write_tensors
 
 __all__ = ["NETWORK_FORMAT", "Batches", "Encoder", "read_network"]
@@ -153,13 +154,12 @@ def read_network(path: Path, modality: str) -> tuple[dict[str, np.ndarray], dict
 
     Raises:
         MissingFile: there is none; names the command that makes it.
-        DamagedFile: cut short, changed, of another kind or modality.
+        DamagedFile: cut short, changed, or of another kind.
+        StaleFile: of the other modality, or made by a version with other features.
     """
     repair = f"drsl finetune {modality} -d {path.parent.name}"
     arrays, about = read_tensors(path, NETWORK_FORMAT, repair)
     if about["modality"] != modality or about["schema"] != SCHEMA:
-        from drsl.features.errors import StaleFile
-
         made = json.dumps({"modality": about["modality"], "schema": about["schema"]})
         raise StaleFile(f"{path} holds {made}, this program wants {modality}, schema {SCHEMA}: run `{repair}`")
     return arrays, about

@@ -60,7 +60,8 @@ def finetune(
         train: positions of the training items.
         val: positions of the val items; may be empty, then the last epoch is kept.
         config: epochs, optimiser and seed.
-        checkpoint: where to keep the state between epochs, so that a killed run goes on; None keeps none.
+        checkpoint: where to keep the state between epochs, so that a killed run goes on; None keeps none. It stays
+            until the caller has saved the network.
         fingerprint: of all settings and data; a checkpoint with another one is not used.
         on_progress: called with (items done, items in all, a word on the last epoch).
 
@@ -68,11 +69,14 @@ def finetune(
         One entry an epoch.
 
     Raises:
-        UserError: the loss is no longer finite; names epoch and learning rate.
-        ValueError: there are fewer than two training items.
+        UserError: there are fewer than two training items, or the loss is no longer finite (names epoch and learning
+            rate).
     """
     if len(train) < 2:
-        raise ValueError("fine-tuning needs at least two training items")
+        raise UserError(
+            f"the train split has {len(train)} {encoder.modality} item(s), but fine-tuning needs two or more: "
+            "give more items the split 'train' in the manifest"
+        )
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if encoder.device == "cuda" else []):
         torch.manual_seed(config.seed)  # dropout draws from the global generator, restored afterwards
         loop = _Loop(encoder, batches, torch.from_numpy(label), train, val, config)
@@ -85,8 +89,6 @@ def finetune(
                 loop.save(checkpoint, fingerprint)
                 saved = time.monotonic()
         loop.take_best()
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     return loop.log
 
 
@@ -166,6 +168,7 @@ class _Loop:
             "best": self.best,
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state() if self.encoder.device == "cuda" else None,
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -177,7 +180,7 @@ class _Loop:
             state = torch.load(path, map_location=self.encoder.device, weights_only=True)
         except Exception:  # cut short or foreign: training anew is always right
             return
-        if state.get("fingerprint") != fingerprint:
+        if not isinstance(state, dict) or state.get("fingerprint") != fingerprint:
             return
         self.epoch = state["epoch"]
         self.log = [EpochLog(**entry) for entry in state["log"]]
@@ -187,6 +190,8 @@ class _Loop:
         self.best = state["best"] and tuple(state["best"])
         self.generator.set_state(state["generator"].cpu())
         torch.set_rng_state(state["random"].cpu())
+        if state["cuda_random"] is not None:
+            torch.cuda.set_rng_state(state["cuda_random"].cpu())
 
     @torch.no_grad()
     def _accuracy(self, rows: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from drsl.features.errors import DamagedFile, MissingFile
 
-__all__ = ["PixelStore", "center_crop", "normalize", "random_crop", "read_pixels"]
+__all__ = ["PixelStore", "center_crop", "normalize", "random_crop", "read_picture", "read_pixels"]
 
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
@@ -23,7 +23,7 @@ def read_pixels(path: Path, side: int) -> np.ndarray:
     """Decodes an image file and resizes it to a square, as the paper does (section 3.2.1).
 
     Args:
-        path: any format Pillow reads; rotated as its EXIF says, transparent parts on white, converted to RGB.
+        path: any format Pillow reads, as `read_picture` takes it.
         side: side of the square, pixels; the aspect ratio is not kept.
 
     Returns:
@@ -33,21 +33,42 @@ def read_pixels(path: Path, side: int) -> np.ndarray:
         MissingFile: there is no such file.
         DamagedFile: the file is not an image, cut short, or so large that it looks like a decompression bomb.
     """
+    return np.asarray(read_picture(path, side).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def read_picture(path: Path, side: int) -> Image.Image:
+    """Decodes an image file: rotated as its EXIF says, transparent parts on white, converted to RGB.
+
+    Args:
+        path: any format Pillow reads; of moving pictures the first frame.
+        side: no side need be longer; a JPEG file is decoded at the least of its sizes that is not smaller.
+
+    Returns:
+        A picture of mode RGB.
+
+    Raises:
+        MissingFile: there is no such file.
+        DamagedFile: the file is not an image, cut short, or so large that it looks like a decompression bomb.
+    """
     try:
         with Image.open(path) as image:
+            if image.format in ("JPEG", "MPO") and _ends_in_zeros(path):
+                raise DamagedFile(f"{path} cannot be decoded: its end is all zeros, it was cut short")
             image.draft("RGB", (side, side))  # JPEG: decode no more pixels than the resize needs
             upright = ImageOps.exif_transpose(image)
             if upright.mode in ("I;16", "I;16B", "I", "F"):
                 upright = _to_eight_bits(upright)
-            if upright.mode in ("P", "PA", "LA", "RGBA", "RGBa", "La"):
+            if upright.has_transparency_data:
                 opaque = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(opaque, upright.convert("RGBA"))
-            return np.asarray(upright.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+            return upright.convert("RGB")
     except FileNotFoundError:
         raise MissingFile(f"{path} is not there; `drsl data check` lists every image that is missing") from None
     except UnidentifiedImageError:
         raise DamagedFile(f"{path} is not an image that Pillow can read") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except DamagedFile:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly every type when a file is broken
         raise DamagedFile(f"{path} cannot be decoded: {error}") from None
 
 
@@ -151,6 +172,13 @@ class PixelStore:
         if self._kept is not None:
             self._kept[position] = pixels
         return pixels
+
+
+def _ends_in_zeros(path: Path) -> bool:
+    """Whether a JPEG file has zeros where its end marker should be; the decoder would make grey of them, silently."""
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read() == b"\0" and not path.read_bytes().rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -65,8 +65,8 @@ def choose_precision(
         return Precision(setting), f"{setting}, as set"
     key = fingerprint({"what": what, "device": device, **_machine(device)})
     try:
-        known = json.loads(memory.read_text("utf-8"))
-    except (OSError, ValueError):
+        known = dict(json.loads(memory.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         known = {}
     if key not in known:
         both = [Precision("float32"), Precision("bfloat16")]

@@ -47,10 +47,12 @@ def finetune_stage(
         One entry an epoch.
 
     Raises:
-        UserError: an image cannot be read, the loss is not finite, or a file cannot be written.
+        UserError: an image cannot be read, there are fewer than two training items, the loss is not finite, or a
+            file cannot be written.
     """
     items = [item for item in manifest.of(encoder.modality) if item.split != "test"]
     split = np.array([item.split for item in items])
+    checkpoint = layout.work / f"finetune-{encoder.modality}.pt"
     recipe = {"stage": "finetune", "about": encoder.about(), "manifest": manifest.digest}
     log = finetune(
         encoder,
@@ -59,11 +61,12 @@ def finetune_stage(
         np.flatnonzero(split == "train"),
         np.flatnonzero(split == "val"),
         config,
-        checkpoint=layout.work / f"finetune-{encoder.modality}.pt",
+        checkpoint=checkpoint,
         fingerprint=fingerprint(recipe),
         on_progress=on_progress,
     )
     encoder.save(layout.network(encoder.modality), manifest.digest)
+    checkpoint.unlink(missing_ok=True)
     write_text(layout.encoder_log(encoder.modality), _csv(log))
     return log
 

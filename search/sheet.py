@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from drsl.extract.images import read_picture
 from drsl.features.atomic import publish
 from drsl.features.errors import UserError
 from drsl.search.gallery import Hit
@@ -66,11 +67,7 @@ def _tile(
     left = _GAP + place % _COLUMNS * (_TILE + _GAP)
     top = 40 + place // _COLUMNS * (_TILE + _CAPTION + _GAP)
     if picture is not None:
-        try:
-            with Image.open(picture) as image:
-                thumbnail = image.convert("RGB")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{picture} cannot be read as a picture: {error}") from None
+        thumbnail = read_picture(picture, _TILE)
         thumbnail.thumbnail((_TILE - 8, _TILE - 8))
         sheet.paste(thumbnail, (left + (_TILE - thumbnail.width) // 2, top + (_TILE - thumbnail.height) // 2))
     draw.rectangle((left, top, left + _TILE - 1, top + _TILE - 1), outline=color, width=3)
@@ -79,7 +76,8 @@ def _tile(
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """A text shortened until it fits."""
+    """A text on one line, shortened until it fits."""
+    text = " ".join(text[:1000].split())
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:

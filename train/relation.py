@@ -70,16 +70,16 @@ class RelationNetwork(nn.Module):
             if self.norms:
                 a, b = self._normalize(a, b)
             return relation_function(a, b, self.last.weight[0], self.last.bias, self.backend)
-        if self.training and self.norms:  # batch statistics need all pairs at once
-            return self._pairs(z_image, z_text)
         size = max(1, _PAIRS // max(1, len(z_text)))
+        if len(z_image) <= size or (self.training and self.norms):  # batch statistics need all pairs at once
+            return self._pairs(z_image, z_text)
         tiles = [
             checkpoint(self._pairs, rows, z_text, use_reentrant=False)
             if torch.is_grad_enabled()
             else self._pairs(rows, z_text)
             for rows in z_image.split(size)
         ]
-        return torch.cat(tiles) if tiles else z_image.new_empty((0, len(z_text)))
+        return torch.cat(tiles)
 
     def _pairs(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
         """The plain form: every pair expanded, fused and sent through the layers."""

@@ -13,22 +13,8 @@ ROW = "1,a.png,hello,cat,train\n"
 
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 NASTY = st.sampled_from(
-    [
-        '"',
-        '""',
-        "a,b",
-        "line\nbreak",
-        "line\r\nbreak",
-        "lone\rreturn",
-        "\n",
-        "\r",
-        "\ufeffmark",
-        " blank ",
-        "'",
-        "&amp;",
-    ]
-    + ["😀👩‍👩‍👧", "שלום עולם", "\u202eoverride", "e\u0301", "\u2028", "\x85", "\x1f"]
-)
+    ('"', '""', "a,b", "line\nbreak", "line\r\nbreak", "lone\rreturn", "\n", "\r", "\ufeffmark", " blank ", "'")
+) | st.sampled_from(("😀👩‍👩‍👧", "שלום עולם", "\u202eoverride", "e\u0301", "\u2028", "\x85", "\x1f", "&amp;"))
 CELL = ANY | NASTY
 ONE_LINE = CELL.filter(lambda text: not any(letter in text for letter in "\r\n"))
 

@@ -25,9 +25,7 @@ def l1_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.Tens
     """
     scores = (a @ u)[:, None] + (b @ u)[None, :]
     positive = u > 0
-    tiny = (
-        torch.finfo(u.dtype).tiny ** 0.5
-    )  # stands for a weight of 0: it keeps the sign that the weight's gradient needs
+    tiny = torch.finfo(u.dtype).tiny ** 0.5  # in place of a weight of 0, whose gradient needs the signs of a + b
     for sign, columns in ((1.0, positive), (-1.0, ~positive)):
         scale = sign * u[columns]
         scale = scale + (scale == 0).to(u.dtype) * tiny

@@ -122,8 +122,8 @@ class Method(ABC):
         self.provenance = about["provenance"]
         try:
             self._restore(arrays, about)
-        except (LookupError, RuntimeError, TypeError, ValueError):
-            raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from None
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from error
         return self
 
     def _check_widths(self, image_feature: np.ndarray, text_feature: np.ndarray) -> None:

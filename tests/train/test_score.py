@@ -1,0 +1,83 @@
+"""Scores in blocks: equal to the scores in one piece, whatever the block's size."""
+
+import numpy as np
+import pytest
+import torch
+
+from drsl.train.config import FUSIONS
+from drsl.train.model import DrslModel
+from drsl.train.score import score_blocks, score_matrix
+
+
+def model_of(config):
+    torch.manual_seed(0)
+    model = DrslModel(config, 8, 5)
+    model(torch.randn(6, 8), torch.randn(4, 5))  # running statistics have seen something
+    return model.eval()
+
+
+def features(images=7, texts=4):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(images, 8, generator=generator), torch.randn(texts, 5, generator=generator)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 512])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_blocks_of_any_size_give_the_scores_of_one_piece(fusion, batch_norm, rows, tiny_config):
+    model = model_of(tiny_config(fusion, fnn_batch_norm=batch_norm, relation_batch_norm=batch_norm))
+    scores = score_matrix(model, *features(), rows=rows)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, model(*features()).detach().numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_scoring_is_done_in_evaluation_mode_and_the_mode_comes_back(training, tiny_config):
+    model = model_of(tiny_config(fnn_batch_norm=True, relation_batch_norm=True))
+    expected = score_matrix(model, *features())
+    state = {key: each.clone() for key, each in model.state_dict().items()}
+    model.train(training)
+    np.testing.assert_array_equal(score_matrix(model, *features()), expected)
+    assert model.training == training
+    torch.testing.assert_close(model.state_dict(), state, rtol=0, atol=0)
+
+
+def test_gradients_stay_switched_on(tiny_config):
+    score_matrix(model_of(tiny_config()), *features())
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(("images", "texts"), [(0, 4), (7, 0), (0, 0), (1, 1), (1, 4), (7, 1)])
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_few_items(fusion, images, texts, tiny_config):
+    model = model_of(tiny_config(fusion))
+    scores = score_matrix(model, *features(images, texts), rows=3)
+    assert scores.shape == (images, texts)
+    np.testing.assert_allclose(scores, model(*features(images, texts)).detach().numpy(), rtol=0, atol=1e-6)
+
+
+class Product:
+    """A method whose scores are inner products; remembers how many images it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def score(self, image_feature, text_feature):
+        self.asked.append(len(image_feature))
+        return image_feature @ text_feature.T
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(3, [3, 3, 1]), (7, [7]), (512, [7]), (1, [1] * 7)])
+def test_blocks_of_any_method(rows, blocks):
+    draw = np.random.default_rng(0)
+    image, text = (draw.standard_normal((n, 4)).astype(np.float32) for n in (7, 5))
+    method, calls = Product(), []
+    found = list(score_blocks(method, image, text, rows, progress=lambda *each: calls.append(each)))
+    assert method.asked == blocks
+    assert [first for first, _ in found] == [sum(blocks[:place]) for place in range(len(blocks))]
+    np.testing.assert_allclose(np.concatenate([block for _, block in found]), image @ text.T, rtol=1e-5)
+    assert calls == [(sum(blocks[: place + 1]), 7, "") for place in range(len(blocks))]
+
+
+def test_no_images_are_no_blocks():
+    assert list(score_blocks(Product(), np.empty((0, 4), np.float32), np.empty((5, 4), np.float32))) == []

@@ -29,7 +29,13 @@ dvc repro
 test "$(dvc status --quiet; echo $?)" = 0
 dvc repro | tee second.log
 ! grep -q "Running stage" second.log
+# One method's learning rate: its fit, its evaluation and the report, and nothing else.
+sed -i '/^  drsl-m:$/,/learning_rate/ s/learning_rate: .*/learning_rate: 0.0002/' params.yaml
+dvc repro | tee third.log
+test "$(grep -o "Running stage '[^']*'" third.log | tr -d "'" | sort | xargs)" = \
+  "Running stage evaluate@emoji-drsl-m-0 Running stage fit@emoji-drsl-m-0 Running stage report@emoji"
 dvc metrics show
+dvc plots show --json >/dev/null
 drsl search -d emoji "red fruit" -k 5 --save sheet.png
 drsl search -d emoji --image data/emoji/images/1F34E.png -k 5 --json
 drsl features verify features/emoji/image.h5 features/emoji/text.h5

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import http.server
 import os
@@ -105,7 +106,7 @@ def test_it_is_downloaded_over_http(tmp_path, registry):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             registry.serve(f"http://127.0.0.1:{server.server_port}")
@@ -118,7 +119,7 @@ def test_it_is_downloaded_over_http(tmp_path, registry):
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(tmp_path, registry):
     (registry.folder / registry.name).write_bytes(registry.content[:-1] + b"!")
-    with pytest.raises(MissingFile, match="could not be downloaded.*invalid hash value"):
+    with pytest.raises(MissingFile, match=r"could not be downloaded.*invalid hash value"):
         find_weights("IMAGENET1K_V1", "vgg19_bn", tmp_path)
     assert list(registry.cache.iterdir()) == []
 
@@ -229,5 +230,6 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path, network, published,
     assert "not a torch state dict of tensors alone" in str(info.value)
     assert "\n" not in str(info.value)
     assert not (tmp_path / "sprung").exists()
-    torch.load(tmp_path / "evil.pth", weights_only=False)  # the trap is one
+    with contextlib.suppress(RuntimeError):
+        torch.load(tmp_path / "evil.pth", weights_only=False)  # it was a trap
     assert (tmp_path / "sprung").is_dir()

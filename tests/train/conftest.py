@@ -1,4 +1,4 @@
-"""Slow and obvious twins of the networks, a toy problem that can be learned, and methods small enough to fit at once."""
+"""Slow and obvious twins of the networks, a toy problem that can be learned, and methods small enough to fit."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_inputs_and_gradients_that_are_not_contiguous(backend, near):
     generator = torch.Generator().manual_seed(0)
     draw = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((9, 14), (9, 5), (18,), (5, 7))]
     a, b, u = draw[0].T[::2].requires_grad_(), draw[1].T.requires_grad_(), draw[2][::2].requires_grad_()
-    assert not (a.is_contiguous() or b.is_contiguous() or u.is_contiguous())
+    assert not any(each.is_contiguous() for each in (a, b, u))
     compare(near, backend, [a, b, u, torch.ones(1, dtype=torch.float64, requires_grad=True)], draw[3].T)
     expanded = b[:1].detach().expand(5, 9).requires_grad_()
     compare(near, backend, [a, expanded, u, torch.ones(1, dtype=torch.float64, requires_grad=True)])

@@ -24,7 +24,7 @@ def start_of(config, image, text):
     """The same initial weights each time."""
     torch.manual_seed(7)
     model = DrslModel(config, image.feature.shape[1], text.feature.shape[1])
-    return model.to(torch.from_numpy(image.feature[:0]).dtype)
+    return model.double() if image.feature.dtype == np.float64 else model
 
 
 def train(config, image, text, seed=0, **options):
@@ -120,7 +120,7 @@ def test_two_epochs_are_those_of_a_plain_loop(reduction, texts, make_toy, tiny_c
 def test_backends_train_alike(toy, tiny_config):
     image, text = (precise(each) for each in toy)
     states = [train(tiny_config(backend=backend), image, text)[0].state_dict() for backend in ("l1", "blocks")]
-    torch.testing.assert_close(*states, rtol=0, atol=1e-8)
+    torch.testing.assert_close(*states, rtol=0, atol=1e-6)
 
 
 # What it keeps.
@@ -252,12 +252,15 @@ def test_the_same_seed_gives_the_same_bits(toy, tiny_config):
 
 
 @pytest.mark.parametrize(
-    ("images", "texts", "batch"), [(1, 1, 20), (1, 9, 4), (9, 1, 4), (5, 5, 2), (3, 7, 2), (2, 2, 1), (21, 21, 20)]
+    ("images", "texts", "batch", "batch_norm"),
+    [
+        *((1, 1, 20, False), (2, 2, 1, False)),  # with batch norm these two are refused
+        *((images, texts, 4, norm) for images, texts in ((1, 9), (9, 1), (2, 2)) for norm in (False, True)),
+        *((images, texts, 2, norm) for images, texts in ((5, 5), (3, 7), (3, 3)) for norm in (False, True)),
+        *((21, 21, 20, norm) for norm in (False, True)),
+    ],
 )
-@pytest.mark.parametrize("batch_norm", [False, True])
 def test_few_items(images, texts, batch, batch_norm, make_toy, tiny_config):
-    if batch_norm and (batch == 1 or images == texts == 1):
-        return  # refused, see below
     image, text = make_toy((images, 2, 0), (texts, 1, 0))
     norms = {"fnn_batch_norm": batch_norm, "relation_batch_norm": batch_norm}
     model, log = train(tiny_config(batch=batch, **norms), image, text)
@@ -286,7 +289,7 @@ def test_a_class_may_be_absent_from_most_batches_or_from_a_side(toy, tiny_config
 def test_nothing_to_train_on_is_said(side, toy, tiny_config):
     sides = list(toy)
     sides[side] = replace(sides[side], split=np.maximum(1, sides[side].split))
-    with pytest.raises(UserError, match="no training image or no training text.*split"):
+    with pytest.raises(UserError, match=r"no training image or no training text.*split"):
         train(tiny_config(), *sides)
 
 

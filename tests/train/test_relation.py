@@ -155,7 +155,7 @@ def test_inputs_that_are_not_contiguous(fusion, backend, hidden, small_blocks, p
     network = network_of(fusion, HIDDEN[hidden], backend=backend)
     z_image = torch.randn(DIM, 14, dtype=torch.float64).T[::2].requires_grad_()
     z_text = torch.randn(1, DIM, dtype=torch.float64).expand(5, DIM).requires_grad_()
-    assert not (z_image.is_contiguous() or z_text.is_contiguous())
+    assert not any(each.is_contiguous() for each in (z_image, z_text))
     compare(near, network, plain_relation(network), z_image, z_text)
 
 
@@ -179,7 +179,7 @@ def test_few_items_in_training_with_batch_norm(hidden, n_i, n_t, plain_relation,
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_one_pair_has_no_batch_statistics(hidden):
     network = network_of(hidden=HIDDEN[hidden], batch_norm=True)
-    with pytest.raises(ValueError, match="more than (one pair|1 value)"):
+    with pytest.raises(ValueError, match=r"more than (one pair|1 value)"):
         network(*representations(1, 1))
 
 

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+
+from drsl.extract.image_encoder import ImageEncoder
+from drsl.extract.images import center_crop, normalize, read_pixels
+from drsl.extract.precision import Precision
+
+
+def build(settings, seed=0, classes=("blue", "green", "red"), **changes):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = settings.image(**changes)
+        return ImageEncoder(config, classes, Precision(config.precision))
+
+
+def features_of(encoder, paths, size=64):
+    feature, predicted = zip(*encoder.encode(paths, size), strict=True)
+    return np.concatenate(feature), np.concatenate(predicted)
+
+
+@pytest.fixture
+def paths(squares):
+    return [squares.manifest.image_path(item) for item in squares.manifest.items]
+
+
+def test_without_a_generator_the_middle_is_taken(tiny_network, settings, paths):
+    found = list(build(settings).open(paths)([4, 0, 2], 2))
+    assert [positions for positions, _ in found] == [[4, 0], [2]]
+    for positions, inputs in found:
+        pixels = torch.from_numpy(np.stack([read_pixels(paths[each], 37) for each in positions]))
+        assert torch.equal(inputs, normalize(center_crop(pixels, 32)))
+
+
+def test_with_a_generator_cuts_are_random_and_seeded(tiny_network, settings, paths):
+    batches = build(settings).open(paths)
+    ((_, plain),) = batches([0, 1], 2)
+    cuts = [next(batches([0, 1], 2, torch.Generator().manual_seed(seed)))[1] for seed in (0, 0, 1)]
+    assert plain.shape == cuts[0].shape == (2, 3, 32, 32)
+    assert torch.equal(cuts[0], cuts[1])
+    assert not torch.equal(cuts[0], cuts[2])
+    assert not torch.equal(cuts[0], plain)
+
+
+def test_features_are_those_of_the_network(tiny_network, settings, paths):
+    encoder = build(settings)
+    feature, predicted = features_of(encoder, paths)
+    assert (feature.shape, feature.dtype) == ((18, encoder.dim), np.float32)
+    pixels = torch.from_numpy(np.stack([read_pixels(path, 37) for path in paths]))
+    with torch.no_grad():
+        scores = encoder.network.eval()(normalize(center_crop(pixels, 32)))
+    assert np.array_equal(predicted, scores.argmax(dim=1).numpy())
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_the_size_of_a_batch_does_not_matter(tiny_network, settings, paths, size):
+    encoder = build(settings)
+    np.testing.assert_allclose(
+        features_of(encoder, paths, size)[0], features_of(encoder, paths)[0], rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_comes_back_bit_by_bit(tmp_path, tiny_network, settings, paths, same_weights, precision):
+    encoder = build(settings, seed=3, precision=precision)
+    encoder.weights_digest = "w" * 64
+    encoder.save(tmp_path / "image.safetensors", "d")
+    again, about = ImageEncoder.load(tmp_path / "image.safetensors")
+    assert same_weights(encoder.network, again.network)
+    assert (again.config, again.classes, again.precision) == (encoder.config, encoder.classes, Precision(precision))
+    assert again.weights_digest == about["weights_digest"] == "w" * 64
+    assert features_of(again, paths)[0].tobytes() == features_of(encoder, paths)[0].tobytes()
+    again.save(tmp_path / "again.safetensors", "d")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "image.safetensors").read_bytes()
+
+
+def test_it_says_what_it_is(tiny_network, settings):
+    about = build(settings).about()
+    assert about["architecture"] == "vgg19_bn"
+    assert about["input_size"] == 32
+    assert about["weights_digest"] is None
+    assert about["precision"] == "float32"
+    assert about["settings"]["finetune"]["batch"] == 4
+
+
+def test_a_real_network_comes_back_bit_by_bit(tmp_path, settings, paths):
+    encoder = build(settings)
+    assert encoder.network.features[0].weight.is_contiguous(memory_format=torch.channels_last)
+    feature, predicted = features_of(encoder, paths[:3])
+    assert feature.shape == (3, 4096)
+    assert (feature >= 0).all()
+    path = tmp_path / "image.safetensors"
+    encoder.save(path, "d")
+    del encoder
+    again, _ = ImageEncoder.load(path)
+    path.unlink()  # 160 megabytes
+    found = features_of(again, paths[:3])
+    assert found[0].tobytes() == feature.tobytes()
+    assert np.array_equal(found[1], predicted)

@@ -107,7 +107,7 @@ def train_drsl(
             if progress:
                 progress((epoch - 1) * steps + step, config.epochs * steps, _word(log))
         total, positive_sum, negative_sum, positives = sums.tolist()
-        rate = schedule.get_last_lr()[0]
+        rate = float(schedule.get_last_lr()[0])
         _require_finite("the loss is", total, epoch, rate)
         schedule.step()
         val_map = math.nan

@@ -1,7 +1,8 @@
 """The default data set: emoji as pictures and words, made from packages alone.
 
 Pictures are glyphs of the OpenMoji colour font, texts are the short names of Unicode's `emoji-test.txt` and the
-keywords of the `emojis` package, classes are Unicode's nine groups. A group's or subgroup's name is never in a text.
+keywords of the `emojis` package, classes are Unicode's nine groups. Their names, and those of the subgroups, are not
+put into texts.
 """
 
 from __future__ import annotations

@@ -123,6 +123,15 @@ def test_backends_train_alike(toy, tiny_config):
     torch.testing.assert_close(*states, rtol=0, atol=1e-6)
 
 
+def test_a_model_that_was_evaluated_before_is_trained_all_the_same(toy, tiny_config):
+    config = tiny_config(fnn_batch_norm=True, relation_batch_norm=True)
+    model, log = train(config, *toy)
+    other = start_of(config, *toy).eval()
+    assert numbers(train_drsl(other, *toy, config, seed=0)) == numbers(log)
+    assert equal(model, other)
+    assert not other.training
+
+
 # What it keeps.
 
 

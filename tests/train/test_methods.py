@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
 from drsl.features.tensor_file import read_tensors, write_tensors
 from drsl.train import get_method, method_names, read_method
-from drsl.train.config import PRESETS
+from drsl.train.config import PRESETS, DrslConfig
 from drsl.train.methods.base import MODEL_FORMAT, Method, read_about
 from drsl.train.model import DrslModel
 
@@ -404,6 +404,14 @@ def test_the_widths_are_those_of_the_paper(name, fusion, settings, image, text, 
     assert norms(model.image_fnn) == (image[1:] if with_norms else [])
     assert norms(model.text_fnn) == (text[1:] if with_norms else [])
     assert norms(model.relation) == (relation[1:-1] if with_norms else [])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", DRSL, indirect=True)
+def test_the_settings_name_every_number_so_that_a_preset_may_change(name, preset):
+    method = get_method(name, preset=preset, epochs=7)
+    assert set(method.settings) == {each.name for each in fields(DrslConfig)}
+    assert get_method(name, **method.settings).config == method.config
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -18,15 +18,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from drsl.features.atomic import publish, reserve
 from drsl.features.errors import DamagedFile, MissingFile, UserError
+from drsl.features.hdf5 import SEAL, check_head, check_texts, create_numbers, create_sealed, plain, reason
 
 __all__ = ["FORMAT", "VERSION", "ScoreWriter", "Scores", "open_score_writer", "read_scores"]
 
 FORMAT = "drsl-scores"
 VERSION = 1
-_CHUNK_BYTES = 1 << 20
-_OWN_ATTRS = ("format", "version", "digest", "sealed")
+_OWN_ATTRS = ("format", "version", *SEAL)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ScoreWriter:
     def __init__(self, file: h5py.File, about: Mapping[str, Any]) -> None:
         self._file = file
         self._about = about
-        self._data = _numbers(file, "score", (len(about["image_id"]), len(about["text_id"])), np.float32)
+        self._data = create_numbers(file, "score", (len(about["image_id"]), len(about["text_id"])), np.float32)
         self._row_digest: list[bytes] = [b""] * len(about["image_id"])
 
     def write(self, first_row: int, block: np.ndarray) -> None:
@@ -89,7 +88,8 @@ class ScoreWriter:
     def _seal(self) -> None:
         if b"" in self._row_digest:
             raise ValueError(f"row {self._row_digest.index(b'')} of {len(self._row_digest)} was never written")
-        self._file.attrs["digest"] = _digest(self._about, self._row_digest)
+        # Of fixed length, so it is not among the texts, whose checksums are taken already.
+        self._file.attrs["digest"] = np.bytes_(_digest(self._about, self._row_digest))
         self._file.attrs["sealed"] = 1
 
 
@@ -141,7 +141,7 @@ def open_score_writer(
         "image_label": _labels("image_label", image_label, len(image_id), len(classes)),
         "text_label": _labels("text_label", text_label, len(text_id), len(classes)),
         "classes": [str(each) for each in classes],
-        "attrs": {key: _plain(attrs[key]) for key in sorted(attrs) if key not in _OWN_ATTRS},
+        "attrs": {key: plain(attrs[key]) for key in sorted(attrs) if key not in _OWN_ATTRS},
     }
     for name in ("image_id", "text_id"):
         if len(set(about[name])) != len(about[name]):
@@ -149,23 +149,16 @@ def open_score_writer(
     for key, value in about["attrs"].items():
         if not isinstance(value, str | int | float):
             raise ValueError(f"the attribute {key} must be a string or a number, not {type(value).__name__}")
-    with publish(path) as temporary, temporary.open("w+b", buffering=0) as raw:
-        # HDF5 crashes its process when a write fails, so the room is claimed first: once before HDF5 sees the file,
-        # and again when it has made it its own (it takes an empty file only, and gives back the surplus in the end).
-        size = _size_at_most(about)
-        reserve(path, raw, size)
-        raw.truncate(0)
-        with h5py.File(raw, "w", libver=("v110", "v110")) as file:
-            reserve(path, raw, size)
-            for name in ("image_id", "text_id", "classes"):
-                file.create_dataset(name, data=about[name], dtype=h5py.string_dtype("utf-8"), shape=(len(about[name]),))
-            for name in ("image_label", "text_label"):
-                _numbers(file, name, (len(about[name]),), np.int64)[...] = np.array(about[name], dtype=np.int64)
-            for key, value in {"format": FORMAT, "version": VERSION, **about["attrs"]}.items():
-                file.attrs[key] = value
-            writer = ScoreWriter(file, about)
-            yield writer
-            writer._seal()
+    images, texts = len(about["image_id"]), len(about["text_id"])
+    columns = {name: about[name] for name in ("image_id", "text_id", "classes")}
+    head = {**about["attrs"], "format": FORMAT, "version": VERSION}
+    numbers = [((images, texts), np.float32), ((images,), np.int64), ((texts,), np.int64)]
+    with create_sealed(path, columns, head, numbers) as file:
+        for name in ("image_label", "text_label"):
+            create_numbers(file, name, (len(about[name]),), np.int64)[...] = np.array(about[name], dtype=np.int64)
+        writer = ScoreWriter(file, about)
+        yield writer
+        writer._seal()
 
 
 def read_scores(path: Path) -> Scores:
@@ -192,27 +185,20 @@ def read_scores(path: Path) -> Scores:
         raise MissingFile(f"{path} is not there: make it with {repair}")
     try:
         with h5py.File(path, "r") as file:
-            attrs = {key: _plain(file.attrs[key]) for key in file.attrs}
+            attrs = {key: plain(file.attrs[key]) for key in file.attrs if key != "texts"}
             repair = _repair(path, attrs)
-            _check_head(attrs)
+            check_texts(path, file, FORMAT)
+            check_head(file, FORMAT, VERSION)
             scores, found = _load(file, attrs, path.stat().st_size)
     except Exception as error:  # h5py raises nearly every type when a file's structure is broken
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DamagedFile(f"{path} is damaged or not a score file ({reason}): make it again with {repair}") from None
+        raise DamagedFile(
+            f"{path} is damaged or not a score file ({reason(error)}): make it again with {repair}"
+        ) from None
     if found != attrs["digest"]:
         raise DamagedFile(
             f"{path} was changed after it was sealed (its digest does not match): make it again with {repair}"
         )
     return scores
-
-
-def _check_head(attrs: Mapping[str, Any]) -> None:
-    if attrs.get("format") != FORMAT:
-        raise ValueError(f"format is {attrs.get('format')!r}, not {FORMAT!r}")
-    if attrs.get("version") != VERSION:
-        raise ValueError(f"version {attrs.get('version')}, this program reads {VERSION}")
-    if attrs.get("sealed") != 1 or "digest" not in attrs:
-        raise ValueError("it was never sealed")
 
 
 def _load(file: h5py.File, attrs: Mapping[str, Any], size: int) -> tuple[Scores, str]:
@@ -253,32 +239,6 @@ def _labels(name: str, label: np.ndarray, rows: int, classes: int) -> list[int]:
     return [int(each) for each in checked]
 
 
-def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
-    if 0 in shape:
-        return file.create_dataset(name, shape, dtype)
-    # All chunks get their place in the file at once: else it would follow the order in which they are written.
-    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    return file.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True, dcpl=early)
-
-
-def _chunk(shape: tuple[int, ...], dtype: type) -> tuple[int, ...]:
-    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
-    return max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:]
-
-
-def _size_at_most(about: Mapping[str, Any]) -> int:
-    """Bytes that the file will not exceed: whole chunks with their checksums and index, texts, some for the rest."""
-    images, texts = len(about["image_id"]), len(about["text_id"])
-    size = 1 << 16
-    for shape, dtype in (((images, texts), np.float32), ((images,), np.int64), ((texts,), np.int64)):
-        rows, *width = _chunk(shape, dtype)
-        chunks = -(-shape[0] // rows)
-        size += chunks * (rows * int(np.prod(width, dtype=np.int64)) * np.dtype(dtype).itemsize + 64)
-    words = (*about["image_id"], *about["text_id"], *about["classes"], *map(str, about["attrs"].items()))
-    return size + 2 * sum(len(each.encode()) + 48 for each in words)
-
-
 def _row_digests(rows: np.ndarray) -> list[bytes]:
     return [hashlib.sha256(row).digest() for row in rows]
 
@@ -289,10 +249,6 @@ def _digest(about: Mapping[str, Any], row_digest: Iterable[bytes]) -> str:
     for each in row_digest:
         content.update(each)
     return content.hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _repair(path: Path, attrs: Mapping[str, Any]) -> str:

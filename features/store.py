@@ -9,26 +9,23 @@ bytes.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
 
-from drsl.features.atomic import publish, reserve
 from drsl.features.errors import DamagedFile, MissingFile, choose
+from drsl.features.hdf5 import SEAL, check_head, check_texts, create_numbers, create_sealed, plain, reason
 from drsl.features.manifest import SPLITS
 
 __all__ = ["FORMAT", "VERSION", "FeatureWriter", "Features", "open_feature_writer", "read_features", "write_features"]
 
 FORMAT = "drsl-features"
 VERSION = 1
-_CHUNK_BYTES = 1 << 20
-_SEAL = ("rows", "digest", "sealed", "texts")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class FeatureWriter:
         self._rows = rows
         self._done = 0
         self._content = hashlib.sha256()
-        self._data = _numbers(file, "feature", (rows, dim), np.float32)
+        self._data = create_numbers(file, "feature", (rows, dim), np.float32)
 
     def append(self, feature: np.ndarray) -> None:
         """Adds rows.
@@ -145,26 +142,15 @@ def open_feature_writer(
     label, split = np.asarray(label), np.asarray(split)
     if rows and (label.min() < 0 or label.max() >= len(classes) or split.min() < 0 or split.max() >= len(SPLITS)):
         raise ValueError(f"labels must be 0 to {len(classes) - 1}, splits 0 to {len(SPLITS) - 1}")
-    with publish(path) as temporary, temporary.open("w+b", buffering=0) as raw:
-        # HDF5 crashes its process when a write fails, so the room is claimed first: once before HDF5 sees the file,
-        # and again when it has made it its own (it takes an empty file only, and gives back the surplus in the end).
-        size = _size_at_most(id, classes, dim, attrs)
-        reserve(path, raw, size)
-        raw.truncate(0)
-        with h5py.File(raw, "w", libver=("v110", "v110")) as file:
-            for name, values in (("id", id), ("classes", classes)):
-                file.create_dataset(name, data=list(values), dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
-            for key, value in sorted({**attrs, "format": FORMAT, "version": VERSION}.items()):
-                if key not in _SEAL:
-                    file.attrs[key] = value
-            file.flush()
-            file.attrs["texts"] = _text_places(file, raw)
-            reserve(path, raw, size)
-            _numbers(file, "label", (rows,), np.int64)[...] = label.astype(np.int64)
-            _numbers(file, "split", (rows,), np.uint8)[...] = split.astype(np.uint8)
-            writer = FeatureWriter(file, rows, dim)
-            yield writer
-            writer._seal()
+    texts = {"id": id, "classes": classes}
+    about = {**attrs, "format": FORMAT, "version": VERSION}
+    numbers = [((rows, dim), np.float32), ((rows,), np.int64), ((rows,), np.uint8)]
+    with create_sealed(path, texts, about, numbers) as file:
+        create_numbers(file, "label", (rows,), np.int64)[...] = label.astype(np.int64)
+        create_numbers(file, "split", (rows,), np.uint8)[...] = split.astype(np.uint8)
+        writer = FeatureWriter(file, rows, dim)
+        yield writer
+        writer._seal()
 
 
 def write_features(path: Path, features: Features) -> None:
@@ -209,67 +195,16 @@ def read_features(path: Path) -> Features:
         raise MissingFile(f"{path} is not there: `dvc repro` makes it, or `drsl encode` for one modality")
     try:
         with h5py.File(path, "r") as file:
-            _check_texts(path, file)
-            _check_head(file)
+            check_texts(path, file, FORMAT)
+            check_head(file, FORMAT, VERSION)
             features = _load(file, path.stat().st_size)
             stored, found = features.attrs["digest"], _digest(_hash(features.feature), file)
     except Exception as error:  # h5py raises nearly every type when a file's structure is broken
-        raise DamagedFile(f"{path} is damaged or not a feature file ({_reason(error)}): {_repair(path)}") from None
+        raise DamagedFile(f"{path} is damaged or not a feature file ({reason(error)}): {_repair(path)}") from None
     _check_rows(path, features)
     if stored != found:
         raise DamagedFile(f"{path} was changed after it was sealed (its digest does not match): {_repair(path)}")
     return features
-
-
-def _numbers(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
-    if 0 in shape:
-        return file.create_dataset(name, shape, dtype)
-    return file.create_dataset(name, shape, dtype, chunks=_chunk(shape, dtype), fletcher32=True)
-
-
-def _chunk(shape: tuple[int, ...], dtype: type) -> tuple[int, ...]:
-    width = int(np.prod(shape[1:], dtype=np.int64)) * np.dtype(dtype).itemsize
-    return max(1, min(shape[0], _CHUNK_BYTES // max(1, width))), *shape[1:]
-
-
-def _size_at_most(id: Sequence[str], classes: Sequence[str], dim: int, attrs: Mapping[str, Any]) -> int:
-    """Bytes that the file will not exceed: whole chunks with checksums and index, texts, and some for the rest."""
-    size = 1 << 16
-    for shape, dtype in (((len(id), dim), np.float32), ((len(id),), np.int64), ((len(id),), np.uint8)):
-        rows, *width = _chunk(shape, dtype)
-        chunks = -(-shape[0] // rows)
-        size += chunks * (rows * int(np.prod(width, dtype=np.int64)) * np.dtype(dtype).itemsize + 64)
-    texts = (*id, *classes, *(f"{key}{attrs[key]}" for key in attrs))
-    return size + 2 * sum(len(str(each).encode()) + 48 for each in texts)
-
-
-def _text_places(file: h5py.File, raw: BinaryIO) -> np.ndarray:
-    """Start, length and checksum of each piece in which HDF5 keeps texts; the file must not hold numbers yet.
-
-    HDF5 has checksums for everything else. One wrong bit in a text's length can make it loop for ever or fill the
-    memory, so `read_features` looks at these pieces before HDF5 does.
-    """
-    raw.seek(0)
-    content = raw.read()
-    columns = [file[name].id for name in ("id", "classes")]
-    pieces = [(each.get_offset(), each.get_storage_size()) for each in columns if each.get_offset() is not None]
-    start = content.find(b"GCOL")  # a global heap collection; its length is in it
-    while start >= 0:
-        pieces.append((start, int.from_bytes(content[start + 8 : start + 16], "little")))
-        start = content.find(b"GCOL", start + 4)
-    # These four letters can also be part of a text; then the piece is one of no meaning, which does no harm.
-    found = [(start, length, zlib.crc32(content[start : start + length])) for start, length in pieces]
-    return np.array([each for each in found if sum(each[:2]) <= len(content)], dtype=np.int64).reshape(-1, 3)
-
-
-def _check_texts(path: Path, file: h5py.File) -> None:
-    if "texts" not in file.attrs:
-        raise ValueError(f"it has no seal of {FORMAT}")
-    with path.open("rb") as raw:
-        for start, length, checksum in file.attrs["texts"].tolist():
-            raw.seek(start)
-            if zlib.crc32(raw.read(length)) != checksum:
-                raise ValueError("its texts are not as they were sealed")
 
 
 def _hash(feature: np.ndarray) -> Any:
@@ -285,18 +220,9 @@ def _digest(rows: Any, file: h5py.File) -> str:
     for name in ("id", "classes"):
         content.update(b"\0".join(file[name][...].tolist()))
     for key in sorted(file.attrs):
-        if key not in _SEAL:
+        if key not in SEAL:
             content.update(f"{key}={file.attrs[key]}".encode())
     return str(content.hexdigest())
-
-
-def _check_head(file: h5py.File) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise ValueError(f"format is {file.attrs.get('format')!r}, not {FORMAT!r}")
-    if int(file.attrs["version"]) != VERSION:
-        raise ValueError(f"version {file.attrs['version']}, this program reads {VERSION}")
-    if int(file.attrs.get("sealed", 0)) != 1:
-        raise ValueError("it was never sealed")
 
 
 def _load(file: h5py.File, size: int) -> Features:
@@ -316,7 +242,7 @@ def _load(file: h5py.File, size: int) -> Features:
         label=label[...],
         split=split[...],
         classes=tuple(classes.asstr()[...].tolist()),
-        attrs={key: _plain(file.attrs[key]) for key in file.attrs if key != "texts"},
+        attrs={key: plain(file.attrs[key]) for key in file.attrs if key != "texts"},
     )
 
 
@@ -329,16 +255,6 @@ def _check_rows(path: Path, features: Features) -> None:
     for what, rows in wrong.items():
         if rows.any():
             raise DamagedFile(f"{path}: {what.format(repr(features.id[rows.argmax()]))}: {_repair(path)}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.bytes_):
-        return value.decode()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _repair(path: Path) -> str:

@@ -225,7 +225,7 @@ except UserError as error:
 @pytest.mark.parametrize("shape", [(0, 0), (1, 1), (7, 5), (600, 500), (3, 20_000), (3000, 2)])
 def test_the_claimed_room_is_enough(tmp_path, shape, monkeypatch):
     claimed = []
-    monkeypatch.setattr("drsl.evaluate.scores.reserve", lambda path, file, size: claimed.append(size))
+    monkeypatch.setattr("drsl.features.hdf5.reserve", lambda path, file, size: claimed.append(size))
     path = write(tmp_path / "s.h5", matrix(*shape))
     assert claimed[0] == claimed[1] >= path.stat().st_size
 
@@ -313,7 +313,7 @@ def replace(file, name, data):
     [
         (lambda file: change_number(file, "score", (0, 0), 9), ("changed after it was sealed",)),
         (lambda file: change_number(file, "image_label", 0, 2), ("changed after it was sealed",)),
-        (lambda file: change_number(file, "text_id", 0, "x"), ("changed after it was sealed",)),
+        (lambda file: change_number(file, "text_id", 0, "x"), ("its texts are not as they were sealed",)),
         (lambda file: replace(file, "score", matrix().T), ("score is (5, 7)",)),
         (lambda file: replace(file, "score", matrix().astype(np.float64)), ("not a float32 matrix",)),
         (lambda file: replace(file, "score", matrix().ravel()), ("not a float32 matrix",)),

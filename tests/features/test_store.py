@@ -323,7 +323,7 @@ except UserError as error:
 @pytest.mark.parametrize(("n", "dim", "length"), [(0, 3, 1), (1, 1, 1), (3000, 1, 500), (400, 1000, 10), (20, 2, 9000)])
 def test_the_room_claimed_is_enough(path, monkeypatch, n, dim, length):
     claimed = []
-    monkeypatch.setattr("drsl.features.store.reserve", lambda path, file, size: claimed.append(size))
+    monkeypatch.setattr("drsl.features.hdf5.reserve", lambda path, file, size: claimed.append(size))
     names = tuple(f"{row:é>{length}}" for row in range(n)) or ("one",)
     zeros = np.zeros(n, dtype=np.int64)
     attrs = {"encoder": "x" * 20_000}

@@ -24,7 +24,11 @@ from drsl.train.methods import get_method
 from drsl.train.stage import fit_stage
 
 _COLORS = {"blue": (30, 60, 220), "green": (20, 190, 60), "red": (220, 40, 30)}
-_TEXTS = {"blue": "deep blue sea", "green": "green grass", "red": "red rose"}
+_TEXTS = {
+    "blue": ("deep blue sea", "blue", "sea", "sea, deep blue"),
+    "green": ("green grass", "green", "grass", "grass green"),
+    "red": ("red rose", "red", "rose", "rose red"),
+}
 _FURTHER = {"ocean": "sea", "lawn": "grass", "crimson": "red"}
 _FINETUNE = {
     "epochs": 25,
@@ -67,13 +71,14 @@ def _make_manifest(folder):
         pixels = (draw.integers(-20, 20, (40, 40, 3)) + _COLORS[label]).clip(0, 255)
         Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / f"{number}.png")
         split = ("train", "train", "val", "test")[number // 3 % 4]
-        items.append(Item(f"item-{number}", f"images/{number}.png", f"{_TEXTS[label]} {number}", label, split))
+        text = _TEXTS[label][number // 9]
+        items.append(Item(f"item-{number}", f"images/{number}.png", f"{text} {number}", label, split))
     write_manifest(folder / "manifest.csv", items)
 
 
 def _make_vectors(path):
     draw = np.random.default_rng(1)
-    words = sorted({word for text in _TEXTS.values() for word in text.split()})
+    words = sorted({word for texts in _TEXTS.values() for word in texts[0].split()})
     known = dict(zip(words, draw.standard_normal((len(words), 8)).astype(np.float32), strict=True))
     known |= {word: known[near] + 0.01 for word, near in _FURTHER.items()}
     vectors = KeyedVectors(8)
@@ -89,7 +94,7 @@ def _train(layout, modality, encoder, manifest):
 def _fit(layout):
     image, text = (read_features(layout.features(modality)) for modality in ("image", "text"))
     method = get_method(
-        "drsl-c", image_fnn=[12, 8], text_fnn=[12, 8], relation=[16], batch=6, epochs=30, learning_rate=0.01
+        "drsl-c", image_fnn=[32, 16], text_fnn=[32, 16], relation=[32], batch=6, epochs=40, learning_rate=0.003
     )
     fit_stage(method, image, text, layout.run("drsl-c", 0), seed=0)
 

@@ -112,12 +112,12 @@ def test_a_very_long_question_is_answered(project):
 
 
 def test_an_unknown_split_is_refused(project):
-    with pytest.raises(SettingError, match="split: 'tests' is not known.*'test'"):
+    with pytest.raises(SettingError, match=r"split: 'tests' is not known.*'test'"):
         Searcher(project.layout, "drsl-c", 0, "tests")
 
 
 def test_an_unknown_class_is_refused_with_the_nearest(project):
-    with pytest.raises(SettingError, match="class: 'gren' is not known.*'green'"):
+    with pytest.raises(SettingError, match=r"class: 'gren' is not known.*'green'"):
         Searcher(project.layout, "drsl-c", 0).find_images("red", expected="gren")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,9 @@ __all__ = ["Precision", "choose_precision"]
 
 _MARGIN = 1.2
 """bfloat16 must be this many times faster to be taken: it rounds more."""
+
+_REPEATS = 5
+"""Steps timed in each precision."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,13 @@ def choose_precision(
         for each in both:
             step(each)
         seconds: dict[str, list[float]] = {each.name: [] for each in both}
-        for _ in range(3):
+        for _ in range(_REPEATS):  # in turn, so that a busy moment of the machine meets both
             for each in both:
                 start = time.perf_counter()
                 step(each)
                 seconds[each.name].append(time.perf_counter() - start)
-        known[key] = {name: statistics.median(values) for name, values in seconds.items()}
+        # The quickest of each: whatever else the machine does can only add to a step's time.
+        known[key] = {name: min(values) for name, values in seconds.items()}
         write_json(memory, known)
     slow, fast = known[key]["float32"], known[key]["bfloat16"]
     choice = "bfloat16" if slow > _MARGIN * fast else "float32"

@@ -81,5 +81,5 @@ def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: i
     text = " ".join(text[:1000].split())
     if font.getlength(text) <= width:
         return text
-    fitting = bisect_right(range(len(text)), width, key=lambda end: font.getlength(text[:end] + "..."))
+    fitting = bisect_right(range(len(text)), float(width), key=lambda end: font.getlength(text[:end] + "..."))
     return text[: max(0, fitting - 1)] + "..."

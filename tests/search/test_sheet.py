@@ -86,6 +86,11 @@ def test_any_text_fits_on_one_line(folder, text):
         assert (pixels[202:250, 172 * gap + 2 : 172 * gap + 11] == 255).all()
 
 
+def test_lines_of_a_text_are_joined(folder):
+    pixels = [sheet(folder, text, hits(3, True, text)) for text in ("two\nlines\r\n", "two lines")]
+    assert np.array_equal(*pixels)
+
+
 def test_transparent_parts_are_white(folder):
     Image.new("RGBA", (200, 200), (0, 0, 0, 0)).save(folder / "images" / "0.png")
     assert (sheet(folder, "", hits(1))[60:180, 30:150] == 255).all()

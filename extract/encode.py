@@ -47,13 +47,11 @@ def contents_of(manifest: Manifest, items: Sequence[Item], modality: str) -> lis
     """
     if modality == "text":
         return [item.text for item in items]
-    home = manifest.folder.resolve()
     paths = []
     for item in items:
-        path = manifest.image_path(item)
-        if not _resolved(path).is_relative_to(home):
+        if not manifest.holds(item):
             raise UserError(f"image of {item.id!r} lies outside {manifest.folder}: {item.image}")
-        paths.append(path)
+        paths.append(manifest.image_path(item))
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise UserError(
@@ -142,11 +140,3 @@ def encode_items(
                 on_progress(done, len(items), "")
     shares = [float(right[split == code].mean()) if (split == code).any() else float("nan") for code in range(3)]
     return Accuracy(*shares)
-
-
-def _resolved(path: Path) -> Path:
-    """The path without links; itself when its links go in a circle, so that it counts as missing."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):  # RuntimeError up to Python 3.12
-        return path.absolute()

@@ -138,7 +138,7 @@ def build_vocabulary(texts: Sequence[str], vectors: KeyedVectors) -> tuple[Vocab
         The words that have a vector, sorted, with their vectors; and the coverage.
 
     Raises:
-        UserError: no word of the texts has a vector.
+        UserError: no word of the texts has a vector, or a vector is not finite.
     """
     count = Counter(word for text in texts for word in tokenize(text))
     known = sorted(word for word in count if word in vectors)
@@ -149,6 +149,9 @@ def build_vocabulary(texts: Sequence[str], vectors: KeyedVectors) -> tuple[Vocab
     rows = np.zeros((len(known) + 1, vectors.vector_size), dtype=np.float32)
     for place, word in enumerate(known, start=1):
         rows[place] = vectors[word]
+    if not np.isfinite(rows).all():
+        bad = known[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]) - 1]
+        raise DamagedFile(f"the word vector of {bad!r} is NaN or infinite: the word vectors' file is damaged")
     found = sum(count[word] for word in known)
     return Vocabulary(tuple(known), rows), Coverage(len(count), len(known), count.total(), found)
 
@@ -189,8 +192,8 @@ def _from_package(name: str) -> KeyedVectors:
         raise SettingError(f"text.vectors: package {name!r} carries no word vectors{did_you_mean(name, _PACKAGES)}")
     module, matrix, index = _PACKAGES[name]
     found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
-        raise MissingFile(f"the package {name} is not installed: pip install '.[emoji]' brings it")
+    if found is None or found.origin is None or importlib.util.find_spec("pyarrow") is None:
+        raise MissingFile(f"the package {name}, or pyarrow, is not installed: pip install '.[emoji]' brings both")
     import pyarrow.parquet
     from gensim.models import KeyedVectors
 

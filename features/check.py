@@ -45,11 +45,10 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
     rows: list[tuple[str | int, ...]] = [(name, *(count[name, split] for split in SPLITS)) for name in manifest.classes]
     total = Counter(item.split for item in manifest.items)
     images = manifest.of("image")
-    home = manifest.folder.resolve()
     problems = [f"there is no item in the {split} split" for split in SPLITS if not total[split]]
     for item in images:
         path = manifest.image_path(item)
-        if not path.resolve().is_relative_to(home):
+        if not manifest.holds(item):
             problems.append(f"image of {item.id!r} lies outside the data set's folder: {item.image}")
         elif not path.is_file():
             problems.append(f"image of {item.id!r} is missing: {path}")

@@ -85,6 +85,22 @@ class Manifest:
         """
         return self.folder / item.image
 
+    def holds(self, item: Item) -> bool:
+        """Whether an item's image path, links followed, stays in the manifest's folder.
+
+        Args:
+            item: an item that has an image.
+
+        Returns:
+            True for a file that is missing but would lie inside, and for links that go in a circle.
+        """
+        path = self.image_path(item)
+        try:
+            found = path.resolve()
+        except (OSError, RuntimeError):  # a circle of links; RuntimeError up to Python 3.12
+            found = self.folder.resolve() / item.image
+        return found.is_relative_to(self.folder.resolve())
+
 
 def read_manifest(path: Path) -> Manifest:
     """Reads and checks a manifest.

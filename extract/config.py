@@ -32,7 +32,7 @@ class FinetuneConfig:
     batch: int
     """items a step"""
     optimizer: str
-    """`sgd` (Nesterov momentum 0.9) or `adam`"""
+    """`sgd` (Nesterov momentum 0.9) or `adamw`"""
     learning_rate: float
     """the peak of the one-cycle schedule"""
     weight_decay: float
@@ -45,7 +45,7 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         require(self.epochs >= 0, f"epochs: {self.epochs} must be 0 or more")
         require(self.batch >= 2, f"batch: {self.batch} must be 2 or more (batch norm needs two items)")
-        choose("optimizer", self.optimizer, ("sgd", "adam"))
+        choose("optimizer", self.optimizer, ("sgd", "adamw"))
         require(self.learning_rate > 0, f"learning_rate: {self.learning_rate} must be positive")
         require(self.weight_decay >= 0, f"weight_decay: {self.weight_decay} must be 0 or more")
         require(0 <= self.label_smoothing < 1, f"label_smoothing: {self.label_smoothing} must be in [0, 1)")

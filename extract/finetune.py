@@ -21,7 +21,7 @@ from drsl.features.errors import UserError
 
 __all__ = ["EpochLog", "finetune"]
 
-_SAVE_EVERY = 20.0
+_SAVE_EVERY = 60.0
 """Seconds between two checkpoints, so that quick epochs do not spend their time writing."""
 
 

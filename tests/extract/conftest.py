@@ -100,7 +100,7 @@ def _finetune_config(**changes: Any) -> FinetuneConfig:
     settings = {
         "epochs": 3,
         "batch": 4,
-        "optimizer": "adam",
+        "optimizer": "adamw",
         "learning_rate": 0.02,
         "weight_decay": 0.001,
         "label_smoothing": 0.0,

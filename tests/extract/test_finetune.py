@@ -50,7 +50,7 @@ def stop_in(epoch, steps):
     return on_progress
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [("adam", 0.02), ("sgd", 0.05)])
+@pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 0.02), ("sgd", 0.05)])
 def test_separable_classes_are_learned(train, optimizer, rate):
     encoder, log = train(epochs=8, optimizer=optimizer, learning_rate=rate)
     assert [entry.epoch for entry in log] == list(range(1, 9))
@@ -169,7 +169,7 @@ def test_global_randomness_has_no_say(train, same_weights):
     assert same_weights(first.network, second.network)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_loss_that_is_not_finite_is_one_message(train, optimizer):
     with pytest.raises(UserError) as info:
         train(learning_rate=1e38, optimizer=optimizer, weight_decay=0.0, epochs=30)
@@ -187,7 +187,7 @@ def checkpoint(tmp_path, monkeypatch):
     return tmp_path / "work" / "finetune.pt"
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("epoch", [1, 2, 4])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     train, checkpoint, toy_encoder, same_weights, optimizer, epoch

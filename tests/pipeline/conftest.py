@@ -35,7 +35,7 @@ datasets:
       maps: 100
       dropout: 0.5
       max_words: 8
-      finetune: {epochs: 20, batch: 9, optimizer: adam, learning_rate: 0.01, weight_decay: 0.0, label_smoothing: 0.0,
+      finetune: {epochs: 20, batch: 9, optimizer: adamw, learning_rate: 0.01, weight_decay: 0.0, label_smoothing: 0.0,
         seed: 0}
     drsl: {preset: paper, image_fnn: [32], text_fnn: [32], relation: [32], batch: 9, epochs: 3}
     evaluate: {at: [5], scope: [2, 4]}

@@ -58,11 +58,16 @@ def test_feature_files(drsl, project):
     assert drsl("features", "diff", image, text).code == 1
 
 
-def test_encoding_twice_gives_the_same_bytes(drsl, project):
-    path = project / "features" / "colors" / "text.h5"
-    before = path.read_bytes()
-    assert drsl("encode", "text", *D).code == 0
-    assert path.read_bytes() == before
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_the_same_seed_gives_the_same_bytes(drsl, project, modality):
+    paths = (
+        project / "models" / "colors" / f"{modality}.safetensors",
+        project / "features" / "colors" / f"{modality}.h5",
+    )
+    before = [path.read_bytes() for path in paths]
+    assert drsl("finetune", modality, *D).code == 0
+    assert drsl("encode", modality, *D).code == 0
+    assert [path.read_bytes() == old for path, old in zip(paths, before, strict=True)] == [True, True]
 
 
 def test_stage_two(drsl, project):

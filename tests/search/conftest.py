@@ -33,7 +33,7 @@ _FURTHER = {"ocean": "sea", "lawn": "grass", "crimson": "red"}
 _FINETUNE = {
     "epochs": 25,
     "batch": 8,
-    "optimizer": "adam",
+    "optimizer": "adamw",
     "learning_rate": 0.02,
     "weight_decay": 0.0,
     "label_smoothing": 0.0,

@@ -170,7 +170,7 @@ def test_pictures_show_something_in_the_middle(few, tmp_path):
         with Image.open(tmp_path / item.image) as image:
             assert (image.mode, image.size) == ("RGB", (48, 48))
             pixels = np.asarray(image)
-        ink = (pixels != 255).any(axis=2)
+        ink = (pixels < 200).any(axis=2)  # the resampled edge of a sign fades into the white
         assert 0.15 < ink.mean() < 0.9
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 5  # in colour
         for side in (0, 1):

@@ -32,8 +32,8 @@ def test_a_value_out_of_range_is_refused_by_its_key(settings, key, value):
 
 
 def test_the_nearest_optimizer_is_offered(settings):
-    with pytest.raises(SettingError, match="did you mean 'adam'"):
-        settings.finetune(optimizer="adm")
+    with pytest.raises(SettingError, match="did you mean 'adamw'"):
+        settings.finetune(optimizer="admw")
 
 
 def test_settings_cannot_be_changed_afterwards(settings):

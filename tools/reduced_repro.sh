@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
 git -C "$root" ls-files -z | (cd "$root" && xargs -0 tar cf - --ignore-failed-read 2>/dev/null) | tar xf - -C "$1"
 cd "$1"
-rm -f dvc.lock
+rm -rf dvc.lock results reports
 python - <<'PY'
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ git init -q .
 git add -A
 export DVC_NO_ANALYTICS=1
 dvc repro
-test "$(dvc status --quiet; echo $?)" = 0
+dvc status --quiet
 dvc repro | tee second.log
 ! grep -q "Running stage" second.log
 # One method's learning rate: its fit, its evaluation and the report, and nothing else.

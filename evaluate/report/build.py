@@ -36,7 +36,7 @@ class Report:
     curves: dict[str, dict[str, list[tuple[float, float]]]]
     """direction to method to points (recall, precision), of the method's first seed"""
     examples: list[Example]
-    """queries with their best answers, by the best method's first seed"""
+    """queries with their best answers, by the best method whose score file is here; empty when none is"""
 
 
 def gather(layout: Layout) -> Report:
@@ -59,14 +59,14 @@ def gather(layout: Layout) -> Report:
         )
     results = {method: [read_result(run.result) for run in found] for method, found in runs.items()}
     rows = sorted(summarize(results), key=lambda row: (-row.mean_map, row.method))
-    best = runs[rows[0].method][0]
+    scored = [run for row in rows for run in runs[row.method] if run.scores.is_file()]
     return Report(
         dataset=layout.dataset,
         rows=rows,
         table=as_markdown(rows, published(layout.dataset)),
         encoders={path.stem: _json(path) for path in sorted((layout.results / "encoders").glob("*.json"))},
         curves=_curves({row.method: runs[row.method][0] for row in rows}),
-        examples=choose_examples(best, read_manifest(layout.manifest)),
+        examples=choose_examples(scored[0], read_manifest(layout.manifest)) if scored else [],
     )
 
 

@@ -1,0 +1,103 @@
+"""The report of a data set: every number equal to the file it came from, no outside resource, every text escaped."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drsl.evaluate import open_score_writer
+from drsl.evaluate.report.build import gather, write_report
+from drsl.evaluate.results import evaluate_scores, write_result
+from drsl.evaluate.scores import read_scores
+from drsl.features import Item, write_manifest
+from drsl.features.errors import MissingFile
+from drsl.features.layout import Layout
+
+CAPTION = '<script>alert("x")</script> & more'
+
+
+@pytest.fixture
+def layout(tmp_path):
+    layout = Layout(tmp_path, "toy")
+    layout.images.mkdir(parents=True)
+    items = []
+    for number in range(8):
+        Image.new("RGB", (20, 20), (30 * number, 0, 0)).save(layout.images / f"{number}.png")
+        label = "cat" if number % 2 else "dog"
+        items.append(
+            Item(str(number), f"images/{number}.png", f"{CAPTION} {number}", label, "test" if number else "train")
+        )
+    items.append(Item("9", "", "a cat", "cat", "train"))
+    write_manifest(layout.manifest, items)
+    ids = [str(number) for number in range(1, 8)]
+    label = np.array([int(each) % 2 for each in ids])
+    for method, strength in (("drsl-c", 2.0), ("cca", 0.1)):
+        for seed in (0, 1):
+            noise = np.random.default_rng(seed).standard_normal((7, 7))
+            run = layout.run(method, seed)
+            with open_score_writer(
+                run.scores,
+                image_id=ids,
+                text_id=ids,
+                image_label=label,
+                text_label=label,
+                classes=["dog", "cat"],
+                attrs={"method": method, "dataset": "toy", "seed": seed},
+            ) as writer:
+                writer.write(0, noise + strength * (label[:, None] == label))
+            write_result(run, evaluate_scores(read_scores(run.scores), scope=[1, 3], at=[2], cost={"fit_seconds": 1.5}))
+    return layout
+
+
+def test_the_table_is_the_mean_of_the_result_files(layout):
+    report = write_report(layout)
+    with (layout.report / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert [row.method for row in report.rows] == ["drsl-c", "cca"]  # the best first
+    for method, row in rows.items():
+        found = [json.loads(layout.run(method, seed).result.read_text()) for seed in (0, 1)]
+        assert float(row["mean_map"]) == pytest.approx(np.mean([each["mean_map"] for each in found]), abs=1e-6)
+        assert float(row["i2t_map_std"]) == pytest.approx(np.std([each["i2t_map"] for each in found], ddof=1), abs=1e-6)
+        page = (layout.report / "index.html").read_text("utf-8")
+        assert f"{np.mean([each['t2i_map'] for each in found]):.3f}" in page
+
+
+def test_the_page_stands_alone_and_escapes_texts(layout):
+    write_report(layout)
+    page = (layout.report / "index.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert page.count("<polyline") == 4  # two methods, two directions
+    assert all(f'alt="{"&lt;script&gt;"}' in image for image in re.findall(r"<img [^>]*>", page))
+
+
+def test_marks_are_right(layout):
+    for example in gather(layout).examples:
+        assert [right for _, _, right, _, _ in example.hits] == [label == example.label for *_, label in example.hits]
+        scores = [score for _, _, _, score, _ in example.hits]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_the_report_is_the_same_twice(layout):
+    write_report(layout)
+    before = (layout.report / "index.html").read_bytes()
+    write_report(layout)
+    assert (layout.report / "index.html").read_bytes() == before
+
+
+def test_results_without_score_files_still_make_a_table(layout):
+    for method in ("drsl-c", "cca"):
+        for seed in (0, 1):
+            layout.run(method, seed).scores.unlink()
+    report = write_report(layout)
+    assert len(report.rows) == 2
+    assert report.examples == []
+
+
+def test_no_result_says_what_to_run(tmp_path):
+    with pytest.raises(MissingFile, match="dvc repro"):
+        gather(Layout(tmp_path, "toy"))

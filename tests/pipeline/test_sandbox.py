@@ -45,7 +45,7 @@ def test_ci_sample_each_stage_runs_on_its_declared_dependencies(tmp_path):
     for stage, body in stages.items():
         sandbox = tmp_path / stage
         for name in _names(body["deps"]):
-            _copy(name, ROOT if name.endswith(".py") else made, sandbox)
+            _copy(name, made if (made / name).exists() else ROOT, sandbox)
         for name in SHELL:
             _copy(name, ROOT, sandbox)
         (sandbox / "params.yaml").write_text(params, encoding="utf-8")

@@ -25,10 +25,13 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     from drsl.commands.tables import table
     from drsl.evaluate.results import evaluate_scores, write_result
     from drsl.evaluate.scores import read_scores
-    from drsl.features.errors import MissingFile
+    from drsl.features.errors import MissingFile, choose
     from drsl.params import EvaluateConfig
 
     project = Project.open(folder, dataset)
+    # Not `method_names`: that would load torch, and results may also be somebody's own scores.
+    known = {*(project.params.content.get("methods") or {}), *(path.name for path in project.layout.results.glob("*/"))}
+    choose("method", method, known)
     run = project.layout.run(method, seed)
     config = project.params.part(dataset, "evaluate", EvaluateConfig)
     scores = read_scores(run.scores)

@@ -118,6 +118,7 @@ def test_doctor_and_help(drsl):
     [
         (("fit", "-d", "colours"), ("data set: 'colours'", "did you mean 'colors'")),
         (("fit", *D, "-m", "drsl-x"), ("method: 'drsl-x'", "did you mean")),
+        (("evaluate", *D, "-m", "drsl-x"), ("method: 'drsl-x'", "did you mean")),
         (("finetune", "picture", *D), ("modality: 'picture'",)),
         (("serch", "red"), ("no command 'serch'", "did you mean 'search'")),
         (("search", *D, "zebra"), ("zebra", "no word")),

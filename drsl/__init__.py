@@ -4,9 +4,14 @@ The package's rooms are top-level folders of the repository (`features/`, `evalu
 `search/`), mapped to `drsl.features` and so on by `setup.cfg`.
 """
 
+import os as _os
 from pathlib import Path as _Path
 
 __version__ = "0.1.0"
+
+# Torch's worker threads must sleep, not spin, while they wait: spinning takes the core from the relation function's own
+# threads, and beside another busy process a step takes ten times as long. OpenMP reads this when torch is imported.
+_os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # In a source checkout the rooms lie beside this folder, not inside it. Searching there too makes `python -m drsl`,
 # `python -m pytest`, editable and wheel installs find the same modules under the same names.

@@ -83,9 +83,6 @@ def _cli(context: click.Context, project: Path | None) -> None:
 
 def main() -> None:
     """Runs the command line; an error meant for people is one line on stderr and exit code 1."""
-    # Torch's worker threads must sleep, not spin, while they wait: beside another busy process spinning makes a step
-    # take ten times as long. The OpenMP runtime reads this when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = _cli.main(prog_name="drsl", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

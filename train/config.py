@@ -16,7 +16,7 @@ FUSIONS = ("concat", "mul", "add", "sub")
 REDUCTIONS = ("sum", "per_batch", "mean")
 """What the squared Frobenius norm is divided by: 1 (equation 10), the batch size (published code), the pairs."""
 
-BACKENDS = ("auto", "l1", "blocks")
+BACKENDS = ("auto", "numba", "triton", "l1", "blocks")
 """Ways to work out the relation function; all agree."""
 
 
@@ -53,7 +53,7 @@ class DrslConfig:
     validate_every: int
     """epochs between two looks at the val split; the best is kept"""
     backend: str = "auto"
-    """`auto`, `l1` or `blocks`"""
+    """`auto`, `numba` (CPU), `triton` (GPU), `l1` or `blocks`"""
 
     def __post_init__(self) -> None:
         choose("fusion", self.fusion, FUSIONS)

@@ -1,14 +1,15 @@
-"""Both backends of the relation function against its formula, forward and backward."""
+"""Every backend of the relation function against its formula, forward and backward."""
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drsl.train.config import BACKENDS
-from drsl.train.kernels import blocks, choose_backend, relation_function
+from drsl.features.errors import SettingError
+from drsl.train import kernels
+from drsl.train.kernels import blocks, choose_backend, numba_cpu, relation_function
 
-OWN = ("l1", "blocks")
+OWN = ("numba", "l1", "blocks")
 WEIGHTS = {
     "mixed": lambda u: u,
     "positive": torch.abs,
@@ -111,9 +112,10 @@ def test_permuting_rows_permutes_the_scores(backend, near):
     near(relation_function(a[rows], b[columns], u, d, backend), scores[rows][:, columns])
 
 
-def test_a_second_gradient_of_blocks_is_refused_and_says_so():
+@pytest.mark.parametrize("backend", ["numba", "blocks"])
+def test_a_second_gradient_is_refused_and_says_so(backend):
     a, b, u, d = inputs()
-    (first,) = torch.autograd.grad(relation_function(a, b, u, d, "blocks").square().sum(), a, create_graph=True)
+    (first,) = torch.autograd.grad(relation_function(a, b, u, d, backend).square().sum(), a, create_graph=True)
     with pytest.raises(RuntimeError, match="differentiate twice"):
         first.sum().backward()
 
@@ -123,17 +125,87 @@ def test_a_second_gradient_of_l1_is_right():
     assert torch.autograd.gradgradcheck(lambda *each: relation_function(*each, "l1").square(), tensors)
 
 
-@given(st.integers(0, 6), st.integers(0, 6), st.integers(1, 6), st.integers(0, 1000))
+@given(st.integers(0, 90), st.integers(0, 140), st.integers(1, 40), st.integers(0, 1000))
+@settings(max_examples=40)
 def test_backends_agree(n_i, n_t, h, seed):
     tensors = inputs(n_i, n_t, h, seed=seed)
-    one, other = (with_gradients(lambda *each, by=by: relation_function(*each, by), tensors, 1.5) for by in OWN)
-    for first, second in zip(one, other, strict=True):
-        torch.testing.assert_close(first, second, rtol=1e-10, atol=1e-10)
+    first, *others = (with_gradients(lambda *each, by=by: relation_function(*each, by), tensors, 1.5) for by in OWN)
+    for other in others:
+        for one, two in zip(first, other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
-def test_auto_is_settled(name):
-    assert choose_backend(name) in OWN
-    assert choose_backend(name) == name or name == "auto"
+def test_the_papers_widths_in_float32(backend, near):
+    a, b, u, d = (each.detach() for each in inputs(200, 130, 1024, torch.float32))
+    exact = with_gradients(
+        lambda *each: relation_function(*each, "blocks"),
+        [each.double().requires_grad_() for each in (a, b, u / 30, d)],
+        1.0,
+    )
+    ours = with_gradients(
+        lambda *each: relation_function(*each, backend), [each.requires_grad_() for each in (a, b, u / 30, d)], 1.0
+    )
+    for actual, expected in zip(ours, exact, strict=True):
+        near(actual, expected.float())
+
+
+def test_bfloat16_is_summed_in_float32():
+    low = [each.detach().bfloat16().requires_grad_() for each in inputs(20, 30, 50)]
+    high = [each.detach().float().requires_grad_() for each in low]
+    ours = with_gradients(lambda *each: relation_function(*each, "numba"), low, 1.0)
+    for actual, expected in zip(ours, with_gradients(plain, high, 1.0), strict=True):
+        assert actual.dtype == torch.bfloat16
+        torch.testing.assert_close(actual, expected.detach().bfloat16(), rtol=1e-2, atol=1e-2)
+
+
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+    monkeypatch.setattr(numba_cpu, "_SMALL", 0)
+    tensors = inputs(90, 70, 300, torch.float32)
+    upstream = torch.randn(90, 70, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(with_gradients(lambda *each: relation_function(*each, "numba"), tensors, upstream))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_come_out(backend, place, wrong):
+    tensors = [each.detach() for each in inputs()]
+    tensors[place].view(-1)[0] = wrong
+    assert not relation_function(*tensors, backend).isfinite().all()
+
+
+def test_unit_pairs_at_the_kink_have_no_gradient():
+    _, b, u, d = inputs()
+    at_zero = (-b[2:3].detach()).requires_grad_()
+    (found,) = torch.autograd.grad(relation_function(at_zero, b[2:3], u, d, "numba").sum(), at_zero)
+    assert torch.equal(found, torch.zeros_like(found))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_named_backend_is_taken(name):
+    assert choose_backend(name) == name
+
+
+def test_auto_takes_numba_on_the_cpu_and_what_any_device_has_elsewhere(monkeypatch):
+    assert choose_backend("auto") == "numba"
+    assert choose_backend("auto", "cuda") == choose_backend("auto", "mps") == "l1"
     tensors = inputs()
-    assert torch.equal(relation_function(*tensors, name), relation_function(*tensors, choose_backend(name)))
+    assert torch.equal(relation_function(*tensors, "auto"), relation_function(*tensors, "numba"))
+    monkeypatch.setattr(kernels, "_installed", lambda package: False)
+    assert choose_backend("auto") == "l1"
+    with pytest.raises(SettingError, match=r"backend: triton is not installed: `pip install triton`"):
+        choose_backend("triton")
+
+
+def test_numba_is_for_the_cpu():
+    with pytest.raises(SettingError, match="backend: numba works on the CPU, not on cuda: set it to auto"):
+        choose_backend("numba", "cuda")

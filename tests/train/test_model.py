@@ -51,6 +51,6 @@ def test_every_parameter_learns(model):
     assert all(each.grad is not None and bool(each.grad.any()) for each in model.parameters())
 
 
-@pytest.mark.parametrize("backend", ["auto", "l1", "blocks"])
+@pytest.mark.parametrize("backend", ["auto", "numba", "l1", "blocks"])
 def test_the_backend_is_that_of_the_config(backend, tiny_config):
     assert DrslModel(tiny_config(backend=backend), 8, 5).relation.backend == backend

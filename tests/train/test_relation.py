@@ -51,7 +51,7 @@ def compare(near, network, twin, z_image, z_text):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("backend", ["l1", "blocks"])
+@pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -66,7 +66,7 @@ def test_equals_its_plain_twin(
         compare(near, network, twin, *representations(dtype=dtype, seed=seed))
 
 
-@pytest.mark.parametrize("backend", ["l1", "blocks"])
+@pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_equals_its_plain_twin_at_the_papers_widths(fusion, backend, plain_relation, near):
     torch.manual_seed(0)
@@ -121,7 +121,7 @@ def test_evaluation_does_not_change_the_state(fusion, hidden, batch_norm):
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("backend", ["l1", "blocks"])
+@pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
 @pytest.mark.parametrize("hidden", [4, (4, 3)])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_gradcheck(fusion, hidden, backend, batch_norm, small_blocks):
@@ -139,7 +139,7 @@ def test_gradcheck(fusion, hidden, backend, batch_norm, small_blocks):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("backend", ["l1", "blocks"])
+@pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_permuting_rows_permutes_the_scores(fusion, backend, hidden, batch_norm, small_blocks, near):
     network = network_of(fusion, HIDDEN[hidden], backend=backend, batch_norm=batch_norm)
@@ -149,7 +149,7 @@ def test_permuting_rows_permutes_the_scores(fusion, backend, hidden, batch_norm,
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("backend", ["l1", "blocks"])
+@pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_inputs_that_are_not_contiguous(fusion, backend, hidden, small_blocks, plain_relation, near):
     network = network_of(fusion, HIDDEN[hidden], backend=backend)
@@ -164,7 +164,7 @@ def test_inputs_that_are_not_contiguous(fusion, backend, hidden, small_blocks, p
 @pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_few_items(fusion, hidden, batch_norm, n_i, n_t, plain_relation, near):
-    for backend in ("l1", "blocks"):
+    for backend in ("numba", "l1", "blocks"):
         network = network_of(fusion, HIDDEN[hidden], batch_norm=batch_norm, backend=backend, training=False)
         compare(near, network, plain_relation(network), *representations(n_i, n_t))
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+
 import torch
 
+from drsl.features.errors import SettingError, choose
+from drsl.train.config import BACKENDS
 from drsl.train.kernels.blocks import blocked_relation
 from drsl.train.kernels.l1 import l1_relation
 
 __all__ = ["choose_backend", "relation_function"]
 
 
-def choose_backend(backend: str) -> str:
+def choose_backend(backend: str, device: str = "cpu") -> str:
     """Settles `auto`.
 
     Args:
-        backend: `auto`, `l1` or `blocks`.
+        backend: `auto`, `numba`, `triton`, `l1` or `blocks`.
+        device: torch's device type, where the inputs are.
 
     Returns:
-        The L1 form for `auto`: on two CPU cores it takes a fifth of the blocked form's time, and any device has it.
+        For `auto`: `numba` on the CPU where it is installed, else `l1`, which any device has. The Triton kernel is to
+        be asked for by name: it is tested by Triton's interpreter, and has not been measured on a GPU yet.
+
+    Raises:
+        SettingError: the backend is unknown, not for this device, or needs a package that is not installed.
     """
-    return "l1" if backend == "auto" else backend
+    choose("backend", backend, BACKENDS)
+    if backend == "auto":
+        return "numba" if device == "cpu" and _installed("numba") else "l1"
+    if backend in ("numba", "triton") and not _installed(backend):
+        raise SettingError(f"backend: {backend} is not installed: `pip install {backend}`, or set it to auto")
+    if backend == "numba" and device != "cpu":
+        raise SettingError(f"backend: numba works on the CPU, not on {device}: set it to auto")
+    return backend
 
 
 def relation_function(
@@ -32,11 +49,26 @@ def relation_function(
         b: (n_t, h), the text's part.
         u: (h,), weights of the last layer.
         d: (1,), bias of the last layer.
-        backend: `auto`, `l1` or `blocks`; they differ in speed and memory, not in what they give.
+        backend: `auto`, `numba`, `triton`, `l1` or `blocks`; they differ in speed and memory, not in what they give.
 
     Returns:
         R (n_i, n_t).
+
+    Raises:
+        SettingError: as `choose_backend`.
     """
-    if choose_backend(backend) == "l1":
-        return l1_relation(a, b, u, d)
-    return blocked_relation(a, b, u, d)
+    chosen = choose_backend(backend, a.device.type)
+    if chosen == "numba":
+        from drsl.train.kernels.numba_cpu import fused_relation
+
+        return fused_relation(a, b, u, d)
+    if chosen == "triton":
+        from drsl.train.kernels.triton_gpu import triton_relation
+
+        return triton_relation(a, b, u, d)
+    return l1_relation(a, b, u, d) if chosen == "l1" else blocked_relation(a, b, u, d)
+
+
+@functools.cache
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

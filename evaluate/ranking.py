@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsl.evaluate.counting import Relevant, relevant_ranks
 from drsl.features.errors import UserError
+from drsl.features.threads import core_count, run_together
 
 __all__ = ["BLOCK_ITEMS", "Hits", "check_scores", "rank", "ranked_hits", "tied_pairs", "tied_share"]
 
 BLOCK_ITEMS = 1 << 20
-"""Gallery items ranked at a time, over all queries of a block: 27 MiB of memory, or 80 where every item is relevant."""
+"""Gallery items looked at at a time, over all queries of a block; it bounds the memory of every metric."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,13 @@ def ranked_hits(
 def _hits(
     score: np.ndarray, query_label: np.ndarray, gallery_label: np.ndarray, block_items: int | None
 ) -> Iterator[Hits]:
+    relevant = Relevant(query_label, gallery_label)
     for first, block in _blocks(score, block_items):
-        ranked_label = gallery_label[rank(block)]
-        query, position = np.nonzero(ranked_label == query_label[first : first + len(block), np.newaxis])
-        count = np.bincount(query, minlength=len(block))
+        count = relevant.count[first : first + len(block)]
+        query = np.repeat(np.arange(len(block)), count)
         before = np.cumsum(count) - count
-        yield Hits(count, query, rank=position + 1, ordinal=np.arange(1, len(query) + 1) - before[query])
+        ordinal = np.arange(1, len(query) + 1) - before[query]
+        yield Hits(count, query, rank=relevant_ranks(block, relevant, first), ordinal=ordinal)
 
 
 def _blocks(score: np.ndarray, block_items: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
@@ -161,14 +164,18 @@ def tied_pairs(score: np.ndarray) -> np.ndarray:
     if score.ndim != 2:
         raise ValueError(f"score must be a matrix (n_q, n_g), not {score.shape}")
     tied = np.zeros(len(score), dtype=np.int64)
-    if score.size:
-        for first, block in _blocks(score):
+    blocks = iter(list(_blocks(score)) if score.size else [])
+
+    def work() -> None:
+        for first, block in blocks:  # a list's iterator gives each block to one thread
             ordered = np.sort(block, axis=1)
             is_start = np.ones(block.shape, dtype=bool)
             is_start[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
             start = np.flatnonzero(is_start)
             length = np.diff(start, append=block.size)
             np.add.at(tied, first + start // block.shape[1], length * (length - 1) // 2)
+
+    run_together(work, core_count())
     return tied
 
 

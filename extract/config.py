@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drsl.features.errors import SettingError, choose
+from drsl.features.errors import choose, require
 
-__all__ = ["FinetuneConfig", "require"]
-
-
-def require(condition: bool, message: str) -> None:
-    """Raises a `SettingError` with this message unless the condition holds.
-
-    Args:
-        condition: what must be true.
-        message: names the key, the value and what is allowed.
-
-    Raises:
-        SettingError: the condition is false.
-    """
-    if not condition:
-        raise SettingError(message)
+__all__ = ["FinetuneConfig"]
 
 
 @dataclass(frozen=True)

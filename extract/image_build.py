@@ -44,9 +44,10 @@ def build_image_encoder(
         encoder.weights_digest = load_weights(encoder.network, path)
         say(f"weights: {path}")
     what = f"train {config.architecture} {config.crop} {config.pool} {config.finetune.batch}"
-    encoder.precision, why = choose_precision(
+    precision, why = choose_precision(
         config.precision, what, lambda precision: _trial_step(encoder, precision), work / "precision.json", device
     )
+    encoder.set_precision(precision)
     say(f"precision: {why}")
     return encoder
 
@@ -54,7 +55,8 @@ def build_image_encoder(
 def _trial_step(encoder: ImageEncoder, precision: Precision) -> None:
     """One forward and backward pass on noise; leaves weights and batch-norm statistics as they were."""
     size = (encoder.config.finetune.batch, 3, encoder.config.crop, encoder.config.crop)
-    pixels = torch.zeros(size, device=encoder.device).contiguous(memory_format=torch.channels_last)
+    pixels = torch.zeros(size, device=encoder.device).contiguous(memory_format=precision.layout)
+    encoder.network.to(memory_format=precision.layout)
     kept = {name: each.clone() for name, each in encoder.network.named_buffers()}
     encoder.network.train()
     with torch.random.fork_rng(devices=[]), precision.autocast(encoder.device):

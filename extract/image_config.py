@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drsl.extract.config import FinetuneConfig, require
-from drsl.features.errors import choose
+from drsl.extract.config import FinetuneConfig
+from drsl.features.calibration import PRECISIONS
+from drsl.features.errors import choose, require
 
-__all__ = ["ARCHITECTURES", "PRECISIONS", "ImageConfig"]
+__all__ = ["ARCHITECTURES", "ImageConfig"]
 
 ARCHITECTURES = ("vgg19", "vgg19_bn")
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,20 @@ class ImageEncoder(Encoder):
     ) -> None:
         self.config = config
         self.classes = tuple(classes)
-        self.precision = precision
         self.weights_digest = weights_digest
         self.device = device
         network = ImageNetwork(config.architecture, len(self.classes), config.pool, config.dropout).to(device)
-        self.network: ImageNetwork = network.to(memory_format=torch.channels_last)
+        self.network: ImageNetwork = network
+        self.set_precision(precision)
+
+    def set_precision(self, precision: Precision) -> None:
+        """Takes another arithmetic.
+
+        Args:
+            precision: arithmetic and memory format.
+        """
+        self.precision = precision
+        self.network.to(memory_format=precision.layout)
 
     @property
     def dim(self) -> int:
@@ -69,9 +78,10 @@ class ImageEncoder(Encoder):
         ) -> Iterator[tuple[list[int], torch.Tensor]]:
             for positions, pixels in store.batches(order, size):
                 if generator is None:
-                    yield positions, normalize(center_crop(pixels, self.config.crop))
+                    cut = center_crop(pixels, self.config.crop)
                 else:
-                    yield positions, normalize(random_crop(pixels, self.config.crop, self.config.flip, generator))
+                    cut = random_crop(pixels, self.config.crop, self.config.flip, generator)
+                yield positions, normalize(cut).contiguous(memory_format=self.precision.layout)
 
         return batches
 
@@ -104,7 +114,7 @@ class ImageEncoder(Encoder):
             "input_size": self.config.crop,
             "weights_digest": self.weights_digest,
             "precision": self.precision.name,
-            "memory_format": "channels_last",
+            "memory_format": self.precision.memory_format,
             "settings": asdict(self.config),
         }
 
@@ -125,8 +135,7 @@ class ImageEncoder(Encoder):
         arrays, about = read_network(path, cls.modality)
         settings = dict(about["settings"])
         settings["finetune"] = FinetuneConfig(**settings["finetune"])
-        encoder = cls(
-            ImageConfig(**settings), about["classes"], Precision(about["precision"]), about["weights_digest"], device
-        )
+        precision = Precision(about["precision"], about["memory_format"])
+        encoder = cls(ImageConfig(**settings), about["classes"], precision, about["weights_digest"], device)
         encoder.load_state(arrays)
         return encoder, about

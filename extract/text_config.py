@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drsl.extract.config import FinetuneConfig, require
+from drsl.extract.config import FinetuneConfig
+from drsl.features.errors import require
 
 __all__ = ["TextConfig"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DamagedFile", "MissingFile", "SettingError", "StaleFile", "UserError", "choose", "did_you_mean"]
+__all__ = ["DamagedFile", "MissingFile", "SettingError", "StaleFile", "UserError", "choose", "did_you_mean", "require"]
 
 
 class UserError(Exception):
@@ -69,3 +69,17 @@ def choose(key: str, value: object, allowed: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in words:
         raise SettingError(f"{key}: {value!r} is not known{did_you_mean(str(value), words)}")
     return value
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises a `SettingError` with this message unless the condition holds.
+
+    Args:
+        condition: what must be true.
+        message: names the key, the value and what is allowed.
+
+    Raises:
+        SettingError: the condition is false.
+    """
+    if not condition:
+        raise SettingError(message)

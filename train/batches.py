@@ -26,7 +26,7 @@ def steps_per_epoch(images: int, texts: int, batch: int) -> int:
 
 
 def epoch_batches(
-    images: int, texts: int, batch: int, generator: torch.Generator
+    images: int, texts: int, batch: int, generator: torch.Generator, device: str = "cpu"
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """One epoch: both sides in random order, cut in equally large parts, so no step is left with a single item.
 
@@ -38,7 +38,8 @@ def epoch_batches(
         images: number of training images, positive.
         texts: number of training texts, positive.
         batch: largest number of items of a side a step, as in `steps_per_epoch`.
-        generator: source of randomness.
+        generator: source of randomness, on the CPU.
+        device: where the positions shall be; they are moved once an epoch, so that no step waits for them.
 
     Yields:
         Positions of images (b_i,) and of texts (b_t,), int64.
@@ -48,5 +49,5 @@ def epoch_batches(
     orders = []
     for count in (images, texts):
         rounds = [torch.randperm(count, generator=generator) for _ in range(math.ceil(larger / count))]
-        orders.append(torch.cat(rounds)[:larger].tensor_split(steps))
+        orders.append(torch.cat(rounds)[:larger].to(device).tensor_split(steps))
     yield from zip(*orders, strict=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
-from drsl.features.errors import SettingError, choose, did_you_mean
+from drsl.features.calibration import PRECISIONS
+from drsl.features.errors import SettingError, choose, did_you_mean, require
 
 __all__ = ["BACKENDS", "FUSIONS", "PRESETS", "REDUCTIONS", "DrslConfig", "drsl_config"]
 
@@ -54,31 +56,32 @@ class DrslConfig:
     """epochs between two looks at the val split; the best is kept"""
     backend: str = "auto"
     """`auto`, `numba` (CPU), `triton` (GPU), `l1` or `blocks`"""
+    precision: str = "float32"
+    """of the matrix products in training: `float32`, `bfloat16`, or `auto`: the faster of the two by a measurement"""
 
     def __post_init__(self) -> None:
         choose("fusion", self.fusion, FUSIONS)
         choose("loss_reduction", self.loss_reduction, REDUCTIONS)
         choose("backend", self.backend, BACKENDS)
+        choose("precision", self.precision, PRECISIONS)
         for key in ("image_fnn", "text_fnn", "relation"):
             widths = getattr(self, key)
-            _require(bool(widths) and min(widths) >= 1, f"{key}: {list(widths)} must be one or more positive widths")
-        _require(
+            require(bool(widths) and min(widths) >= 1, f"{key}: {list(widths)} must be one or more positive widths")
+        require(
             self.image_fnn[-1] == self.text_fnn[-1],
             f"text_fnn: ends in {self.text_fnn[-1]}, but image_fnn in {self.image_fnn[-1]}; they are fused, so equal",
         )
-        _require(self.learning_rate > 0, f"learning_rate: {self.learning_rate} must be positive")
-        _require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
-        _require(self.weight_decay >= 0, f"weight_decay: {self.weight_decay} must be 0 or more")
-        _require(
-            0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]"
-        )
-        _require(self.batch >= 1, f"batch: {self.batch} must be positive")
-        _require(
+        require(0 < self.learning_rate < math.inf, f"learning_rate: {self.learning_rate} must be positive")
+        require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
+        require(0 <= self.weight_decay < math.inf, f"weight_decay: {self.weight_decay} must be 0 or more")
+        require(0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]")
+        require(self.batch >= 1, f"batch: {self.batch} must be positive")
+        require(
             self.batch >= 2 or not (self.fnn_batch_norm or self.relation_batch_norm),
             f"batch: {self.batch} must be 2 or more with batch norm",
         )
-        _require(self.epochs >= 1, f"epochs: {self.epochs} must be positive")
-        _require(self.validate_every >= 1, f"validate_every: {self.validate_every} must be positive")
+        require(self.epochs >= 1, f"epochs: {self.epochs} must be positive")
+        require(self.validate_every >= 1, f"validate_every: {self.validate_every} must be positive")
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -144,16 +147,16 @@ def drsl_config(settings: Mapping[str, Any], fusion: str) -> DrslConfig:
 
 def _typed(key: str, value: Any, hint: Any) -> Any:
     if hint is bool:
-        _require(isinstance(value, bool), f"{key}: {value!r} must be true or false")
+        require(isinstance(value, bool), f"{key}: {value!r} must be true or false")
     elif hint is int:
-        _require(isinstance(value, int) and not isinstance(value, bool), f"{key}: {value!r} must be a whole number")
+        require(isinstance(value, int) and not isinstance(value, bool), f"{key}: {value!r} must be a whole number")
     elif hint is float:
-        _require(isinstance(value, int | float) and not isinstance(value, bool), f"{key}: {value!r} must be a number")
+        require(isinstance(value, int | float) and not isinstance(value, bool), f"{key}: {value!r} must be a number")
         return float(value)
     elif hint is not str:
-        _require(isinstance(value, list | tuple), f"{key}: {value!r} must be a list of numbers")
+        require(isinstance(value, list | tuple), f"{key}: {value!r} must be a list of numbers")
         inner = float if hint == tuple[float, float] else int
-        _require(
+        require(
             all(isinstance(each, int if inner is int else int | float) for each in value)
             and not any(isinstance(each, bool) for each in value)
             and (inner is int or len(value) == 2),
@@ -161,8 +164,3 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         )
         return tuple(inner(each) for each in value)
     return value
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise SettingError(message)

@@ -58,7 +58,7 @@ def train_drsl(
         model: on `device`; changed in place.
         image: feature (n, d_i) of all splits; the test split is not looked at.
         text: feature (n', d_t) of all splits.
-        config: batch, epochs, loss and optimiser.
+        config: batch, epochs, loss and optimiser; its precision is settled.
         seed: of the order of the data.
         device: `cpu` or `cuda`.
         progress: called with (steps done, steps in all, a word on the last epoch).
@@ -91,10 +91,9 @@ def train_drsl(
         sums = torch.zeros(4, device=device)  # loss, positive scores, negative scores, positive pairs
         pairs = 0
         for step, (rows, columns) in enumerate(
-            epoch_batches(len(train_image), len(train_text), config.batch, generator), start=1
+            epoch_batches(len(train_image), len(train_text), config.batch, generator, device), start=1
         ):
-            rows, columns = rows.to(device), columns.to(device)
-            scores = model(train_image.feature[rows], train_text.feature[columns])
+            scores = model(train_image.feature[rows], train_text.feature[columns], config.precision)
             target = target_matrix(train_image.label[rows], train_text.label[columns])
             loss = relation_loss(scores, target, config.loss_reduction)
             optimizer.zero_grad(set_to_none=True)

@@ -33,14 +33,18 @@ class DrslModel(nn.Module):
             backend=config.backend,
         )
 
-    def forward(self, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, text: torch.Tensor, precision: str = "float32") -> torch.Tensor:
         """Relation scores of all pairs (equations 6 to 8).
 
         Args:
             image: (n_i, image_dim) features.
             text: (n_t, text_dim) features.
+            precision: `float32` or `bfloat16`, of the FNNs' matrix products, and of those over pairs where the relation
+                network has any; sums over hidden units are in float32 always.
 
         Returns:
             R (n_i, n_t).
         """
-        return self.relation(self.image_fnn(image), self.text_fnn(text))
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            z_image, z_text = self.image_fnn(image), self.text_fnn(text)
+        return self.relation(z_image.to(image.dtype), z_text.to(text.dtype), precision)

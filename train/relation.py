@@ -13,6 +13,7 @@ from drsl.features.errors import choose
 from drsl.train.config import BACKENDS, FUSIONS
 from drsl.train.fusion import fuse, fused_width, split_first_layer
 from drsl.train.kernels import relation_function
+from drsl.train.kernels.pairs import pair_layer
 
 __all__ = ["RelationNetwork"]
 
@@ -53,23 +54,30 @@ class RelationNetwork(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths if batch_norm)
         self.last = nn.Linear(widths[-1], 1)
 
-    def forward(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
+    def forward(self, z_image: torch.Tensor, z_text: torch.Tensor, precision: str = "float32") -> torch.Tensor:
         """Relation scores of all pairs.
 
         Args:
             z_image: (n_i, dim), after ReLU.
             z_text: (n_t, dim), after ReLU.
+            precision: `float32` or `bfloat16`, of the matrix products over pairs where there are any (the `mul` fusion,
+                a second hidden layer).
 
         Returns:
             R (n_i, n_t), unbounded; higher is more related.
         """
+        u, d = self.last.weight[0], self.last.bias
         parts = split_first_layer(self.fusion, self.first.weight)
-        if parts is not None and not self.middle:
+        if parts is not None and len(self.middle) < 2:
             a = z_image @ parts[0].T + self.first.bias
             b = z_text @ parts[1].T
             if self.norms:
                 a, b = self._normalize(a, b)
-            return relation_function(a, b, self.last.weight[0], self.last.bias, self.backend)
+            if not self.middle:
+                return relation_function(a, b, u, d, self.backend)
+            return self._last_hidden(a, b, "sum", precision)
+        if not self.middle:
+            return self._last_hidden(z_image, z_text, "product", precision)
         size = max(1, _PAIRS // max(1, len(z_text)))
         if len(z_image) <= size or (self.training and self.norms):  # batch statistics need all pairs at once
             return self._pairs(z_image, z_text)
@@ -80,6 +88,26 @@ class RelationNetwork(nn.Module):
             for rows in z_image.split(size)
         ]
         return torch.cat(tiles)
+
+    def _last_hidden(self, left: torch.Tensor, right: torch.Tensor, kind: str, precision: str) -> torch.Tensor:
+        """The last hidden layer over all pairs, tile by tile, with its batch norm."""
+        linear = [self.first, *self.middle][-1]
+        weight, bias, u, d = linear.weight, linear.bias, self.last.weight[0], self.last.bias
+        if not self.norms:
+            return pair_layer(left, right, kind, weight, bias, u, d, precision=precision)[0]
+        norm, pairs = self.norms[-1], len(left) * len(right)
+        assert isinstance(norm, nn.BatchNorm1d)
+        if self.training and pairs:
+            _require_pairs(pairs)
+            batch = norm.weight, norm.bias, norm.eps
+            scores, mean, variance = pair_layer(left, right, kind, weight, bias, u, d, batch, precision)
+            _track(norm, mean, variance, pairs)
+            return scores
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)  # a fixed norm is part of the linear layer
+        weight, bias = scale[:, None] * weight, (bias - norm.running_mean) * scale + norm.bias
+        return pair_layer(left, right, kind, weight, bias, u, d, precision=precision)[0]
 
     def _pairs(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
         """The plain form: every pair expanded, fused and sent through the layers."""
@@ -105,17 +133,28 @@ class RelationNetwork(nn.Module):
         assert norm.running_var is not None
         pairs = len(a) * len(b)
         if self.training and pairs:
-            if pairs == 1:
-                raise ValueError("batch norm needs more than one pair in training mode")
+            _require_pairs(pairs)
             mean_a, mean_b = a.mean(dim=0), b.mean(dim=0)
             variance = a.var(dim=0, correction=0) + b.var(dim=0, correction=0)
-            with torch.no_grad():
-                share = norm.momentum if norm.momentum is not None else 0.1
-                norm.running_mean.lerp_(mean_a + mean_b, share)
-                norm.running_var.lerp_(variance * pairs / max(1, pairs - 1), share)
-                if norm.num_batches_tracked is not None:
-                    norm.num_batches_tracked += 1
+            _track(norm, mean_a + mean_b, variance, pairs)
         else:
             mean_a, mean_b, variance = norm.running_mean, torch.zeros_like(norm.running_mean), norm.running_var
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         return (a - mean_a) * scale + norm.bias, (b - mean_b) * scale
+
+
+def _require_pairs(pairs: int) -> None:
+    if pairs == 1:
+        raise ValueError("batch norm needs more than one pair in training mode")
+
+
+@torch.no_grad()
+def _track(norm: nn.BatchNorm1d, mean: torch.Tensor, variance: torch.Tensor, pairs: int) -> None:
+    """Takes a batch into the running statistics, as `BatchNorm1d` does with all pairs as its batch."""
+    share = norm.momentum if norm.momentum is not None else 0.1
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance * pairs / (pairs - 1), share)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked += 1

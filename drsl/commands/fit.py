@@ -32,8 +32,11 @@ def fit(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     chosen = get_method(method, **project.params.method(dataset, method))
     image, text = read_pair(project)
     outputs = (run.model, run.log, run.cost, run.scores)
-    with project.writing(f"fit@{dataset}-{method}-{seed}", *outputs), bar(f"fit {method}", "step") as update:
-        cost = fit_stage(chosen, image, text, run, seed=seed, device=project.device(), progress=update)
+    with project.writing(f"fit@{dataset}-{method}-{seed}", *outputs):
+        for line in chosen.tune(image, text, device=project.device(), memory=project.layout.work / "precision.json"):
+            click.echo(line)
+        with bar(f"fit {method}", "step") as update:
+            cost = fit_stage(chosen, image, text, run, seed=seed, device=project.device(), progress=update)
     click.echo(
         f"{method}, seed {seed}: fitted in {cost['fit_seconds']:.1f} s, "
         f"test pairs scored in {cost['score_seconds']:.2f} s, peak memory {cost['peak_memory_mb']:.0f} MB"

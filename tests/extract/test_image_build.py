@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from drsl.extract.image_build import build_image_encoder
+from drsl.extract.precision import CHOICES
 from drsl.features.digest import digest_file
 from drsl.features.errors import MissingFile, SettingError
 
@@ -41,7 +42,9 @@ def test_measuring_leaves_weights_and_statistics_as_they_were(build, settings, s
     assert same_weights(measured.network, build(settings.image()).network)
     assert all(each.grad is None for each in measured.network.parameters())
     assert measured.network.features[1].num_batches_tracked == 0
-    assert told[-1].startswith(f"precision: {measured.precision.name}: a step takes ")
+    assert told[-1].startswith(
+        f"precision: {measured.precision.name} {measured.precision.memory_format}: a step takes "
+    )
     assert len(json.loads((squares.layout.work / "precision.json").read_text())) == 1
 
 
@@ -50,7 +53,15 @@ def test_a_second_build_takes_the_remembered_precision(build, settings, squares)
     memory = squares.layout.work / "precision.json"
     for slow, name in ((9.0, "bfloat16"), (1.0, "float32")):
         (key,) = json.loads(memory.read_text())
-        memory.write_text(json.dumps({key: {"float32": slow, "bfloat16": 1.0}}))
+        memory.write_text(
+            json.dumps(
+                {
+                    key: {
+                        f"{each.name} {each.memory_format}": slow if each.name == "float32" else 1.0 for each in CHOICES
+                    }
+                }
+            )
+        )
         assert build(settings.image(precision="auto")).precision.name == name
 
 

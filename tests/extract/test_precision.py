@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from drsl.extract import precision
 from drsl.extract.precision import Precision, choose_precision
+from drsl.features import calibration
 
 
 @pytest.fixture
@@ -14,15 +14,16 @@ def clock(monkeypatch):
     class Clock:
         now = 0.0
         seconds = {"float32": 2.0, "bfloat16": 1.0}  # noqa: RUF012 (one object)
+        contiguous = 1.1
         steps: list[str] = []  # noqa: RUF012
 
         def step(self, each):
             self.steps.append(each.name)
-            self.now += self.seconds[each.name]
+            self.now += self.seconds[each.name] * (self.contiguous if each.memory_format == "contiguous" else 1)
 
     found = Clock()
     found.seconds, found.steps = dict(Clock.seconds), []
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: found.now)
+    monkeypatch.setattr(calibration.time, "perf_counter", lambda: found.now)
     return found
 
 
@@ -42,7 +43,15 @@ def test_auto_takes_bfloat16_only_when_it_is_clearly_faster(tmp_path, clock, slo
     clock.seconds = {"float32": slow, "bfloat16": fast}
     chosen, why = choose_precision("auto", "train", clock.step, tmp_path / "p.json")
     assert chosen == Precision(expected)
-    assert why == f"{expected}: a step takes {slow:.3f} s in float32, {fast:.3f} s in bfloat16"
+    assert why == (
+        f"{expected} channels_last: a step takes {1.1 * slow:.3g} s in float32 contiguous, "
+        f"{slow:.3g} s in float32 channels_last, {fast:.3g} s in bfloat16 channels_last"
+    )
+
+
+def test_auto_takes_the_memory_format_that_is_faster(tmp_path, clock):
+    clock.seconds, clock.contiguous = {"float32": 2.0, "bfloat16": 3.0}, 0.9
+    assert choose_precision("auto", "train", clock.step, tmp_path / "p.json")[0] == Precision("float32", "contiguous")
 
 
 def test_a_measurement_is_remembered(tmp_path, clock):
@@ -79,7 +88,7 @@ def test_a_damaged_memory_is_measured_anew(tmp_path, clock, content):
 def test_one_slow_step_does_not_decide(tmp_path, clock):
     def step(each):
         clock.step(each)
-        if len(clock.steps) == 4:  # the first bfloat16 step that is timed
+        if len(clock.steps) == 6:  # the first bfloat16 step that is timed
             clock.now += 100
 
     assert choose_precision("auto", "train", step, tmp_path / "p.json")[0].name == "bfloat16"

@@ -89,8 +89,10 @@ def near():
 def small_blocks(monkeypatch):
     """Makes blocks and tiles so small that a few items need several, the last one uneven."""
     from drsl.train import relation
+    from drsl.train.kernels import pairs
 
     monkeypatch.setattr(blocks, "_ELEMENTS", 100)
+    monkeypatch.setattr(pairs, "_TILE", 100)
     monkeypatch.setattr(relation, "_PAIRS", 12)
 
 

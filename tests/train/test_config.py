@@ -44,9 +44,9 @@ def test_the_published_codes_numbers():
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_a_preset_says_everything_but_fusion_and_backend(preset, fusion):
-    assert set(PRESETS[preset]) == {each.name for each in fields(DrslConfig)} - {"fusion", "backend"}
+    assert set(PRESETS[preset]) == {each.name for each in fields(DrslConfig)} - {"fusion", "backend", "precision"}
     config = drsl_config({"preset": preset}, fusion)
-    assert (config.fusion, config.backend) == (fusion, "auto")
+    assert (config.fusion, config.backend, config.precision) == (fusion, "auto", "float32")
 
 
 def test_settings_go_before_the_preset():

@@ -56,6 +56,20 @@ class Method(ABC):
             UserError: the features cannot be learned from.
         """
 
+    def tune(self, image: Features, text: Features, *, device: str = "cpu", memory: Path | None = None) -> list[str]:
+        """Settles what depends on the machine, before `fit`; a method that has nothing to settle does nothing.
+
+        Args:
+            image: as `fit` takes it.
+            text: as `fit` takes it.
+            device: `cpu` or `cuda`.
+            memory: JSON file of measurements on this machine, so that the next run settles the same; None forgets.
+
+        Returns:
+            What was settled and why, a line each.
+        """
+        return []
+
     @abstractmethod
     def score(self, image_feature: np.ndarray, text_feature: np.ndarray) -> np.ndarray:
         """Scores all pairs.

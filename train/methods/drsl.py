@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 
 from drsl.features.errors import UserError
 from drsl.features.store import Features
-from drsl.train.config import drsl_config
+from drsl.train.config import DrslConfig, drsl_config
+from drsl.train.kernels import choose_backend
 from drsl.train.loop import LOG_COLUMNS, train_drsl
 from drsl.train.methods.base import Method, Progress
 from drsl.train.model import DrslModel
+from drsl.train.precision import faster_precision
 from drsl.train.score import score_matrix
 
 __all__ = ["DrslAdd", "DrslConcat", "DrslMul", "DrslSub"]
@@ -34,10 +37,33 @@ class _Drsl(Method):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self.config = drsl_config(settings, self.fusion)
-        self.settings = _plain(asdict(self.config))
+        self._set(drsl_config(settings, self.fusion))
         self.model: DrslModel | None = None
         self.device = "cpu"
+
+    def _set(self, config: DrslConfig) -> None:
+        self.config = config
+        self.settings = _plain(asdict(config))
+
+    def tune(self, image: Features, text: Features, *, device: str = "cpu", memory: Path | None = None) -> list[str]:
+        """Settles the backend of the relation function, and the arithmetic of the matrix products by a measurement.
+
+        Args:
+            image: `feature` (n, d_i).
+            text: `feature` (n', d_t).
+            device: `cpu` or `cuda`.
+            memory: JSON file of measurements on this machine; None forgets.
+
+        Returns:
+            What was settled and why, a line each.
+        """
+        lines = [f"relation function: {choose_backend(self.config.backend, device)}"]
+        if self.config.precision == "auto":
+            dims = image.feature.shape[1], text.feature.shape[1]
+            precision, why = faster_precision(self.config, dims, device, memory)
+            self._set(replace(self.config, precision=precision))
+            lines.append(f"precision: {why}")
+        return lines
 
     def fit(
         self, image: Features, text: Features, *, seed: int, device: str = "cpu", progress: Progress | None = None
@@ -57,6 +83,7 @@ class _Drsl(Method):
         Raises:
             UserError: there is nothing to train on, or the loss is no longer finite.
         """
+        self.tune(image, text, device=device)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
             model = DrslModel(self.config, image.feature.shape[1], text.feature.shape[1])

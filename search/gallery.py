@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsl.evaluate.ranking import rank
 from drsl.features.manifest import Item
 from drsl.features.store import Features
 from drsl.train.methods.base import Method
@@ -54,10 +55,10 @@ class Gallery:
             scores = self.method.score(self.features.feature, query)[:, 0]
         else:
             scores = self.method.score(query, self.features.feature)[0]
-        best = np.argsort(-scores, kind="stable")[:count]
+        best = rank(scores[np.newaxis])[0, :count]
         hits = []
-        for rank, row in enumerate(best.tolist(), start=1):
+        for place, row in enumerate(best.tolist(), start=1):
             item = self.items[self.features.id[row]]
             right = None if expected is None else item.label == expected
-            hits.append(Hit(rank, item, float(scores[row]), right))
+            hits.append(Hit(place, item, float(scores[row]), right))
         return hits

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from drsl.evaluate.ranking import rank
 from drsl.evaluate.scores import read_scores
 from drsl.features.errors import UserError
 from drsl.features.layout import Run
@@ -56,10 +58,10 @@ def choose_examples(run: Run, manifest: Manifest, queries: int = 9, answers: int
     examples = []
     for row in chosen:
         column = scores.score[:, row]
-        best = np.argsort(-column, kind="stable")[:answers]
+        best = rank(column[np.newaxis])[0, :answers]
         hits = tuple(
             (
-                _picture(manifest, str(scores.image_id[place])),
+                _picture(manifest.image_path(items[str(scores.image_id[place])])),
                 items[str(scores.image_id[place])].text,
                 bool(scores.image_label[place] == scores.text_label[row]),
                 float(column[place]),
@@ -72,8 +74,7 @@ def choose_examples(run: Run, manifest: Manifest, queries: int = 9, answers: int
     return examples
 
 
-def _picture(manifest: Manifest, id: str) -> str:
-    path = next(manifest.image_path(item) for item in manifest.items if item.id == id)
+def _picture(path: Path) -> str:
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

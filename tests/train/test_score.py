@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from drsl.evaluate.ranking import rank
+from drsl.features.errors import UserError
+from drsl.train import score as score_module
+from drsl.train import top_k
 from drsl.train.config import FUSIONS
 from drsl.train.model import DrslModel
 from drsl.train.score import score_blocks, score_matrix
@@ -62,9 +66,14 @@ class Product:
     def __init__(self):
         self.asked = []
 
-    def score(self, image_feature, text_feature):
-        self.asked.append(len(image_feature))
-        return image_feature @ text_feature.T
+    name = "product"
+
+    def represent(self, modality, feature):
+        return 2 * feature
+
+    def relate(self, images, texts):
+        self.asked.append(len(images))
+        return images @ texts.T / 4
 
 
 @pytest.mark.parametrize(("rows", "blocks"), [(3, [3, 3, 1]), (7, [7]), (512, [7]), (1, [1] * 7)])
@@ -81,3 +90,36 @@ def test_blocks_of_any_method(rows, blocks):
 
 def test_no_images_are_no_blocks():
     assert list(score_blocks(Product(), np.empty((0, 4), np.float32), np.empty((5, 4), np.float32))) == []
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4096])
+@pytest.mark.parametrize("k", [1, 4, 60])
+@pytest.mark.parametrize("directions", ["i2t", "t2i", "both"])
+def test_the_best_of_a_stream_are_those_of_the_whole_ranking(directions, k, columns, monkeypatch):
+    monkeypatch.setattr(score_module, "_IMAGES", 5)
+    draw = np.random.default_rng(0)
+    image, text = (draw.integers(-2, 3, (n, 4)).astype(np.float32) for n in (23, 17))  # many equal scores
+    calls = []
+    found = top_k(Product(), image, text, k, directions, columns, progress=lambda *each: calls.append(each))
+    scores = {"i2t": image @ text.T, "t2i": text @ image.T}
+    assert set(found) == ({"i2t", "t2i"} if directions == "both" else {directions})
+    for direction, best in found.items():
+        expected = rank(scores[direction])[:, :k]
+        np.testing.assert_array_equal(best.position, expected)
+        np.testing.assert_array_equal(best.score, np.take_along_axis(scores[direction], expected, axis=1))
+    assert calls[-1] == (17, 17, "")
+
+
+def test_the_best_by_a_fitted_method(make_method, name, toy):
+    method = make_method(name).fit(*toy, seed=0)
+    image, text = (each.select("test").feature for each in toy)
+    scores = method.score(image, text)
+    best = top_k(method, image, text, 7, columns=8)
+    np.testing.assert_allclose(best["i2t"].score, -np.sort(-scores, axis=1)[:, :7], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(best["t2i"].score, -np.sort(-scores.T, axis=1)[:, :7], rtol=1e-5, atol=1e-6)
+
+
+def test_a_method_that_broke_is_named():
+    image = np.full((3, 4), np.nan, np.float32)
+    with pytest.raises(UserError, match="product gives scores that are NaN or infinite"):
+        top_k(Product(), image, np.ones((2, 4), np.float32), 1)

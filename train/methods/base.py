@@ -85,6 +85,36 @@ class Method(ABC):
             UserError: the method is not fitted, or was fitted on features of other widths.
         """
 
+    def represent(self, modality: str, feature: np.ndarray) -> Any:
+        """What a method needs to know of items of one side, worked out once for all their pairs.
+
+        Args:
+            modality: `image` or `text`.
+            feature: (n, d) float32.
+
+        Returns:
+            What `relate` takes; here the features as they are.
+
+        Raises:
+            UserError: as `score`.
+        """
+        return feature
+
+    def relate(self, images: Any, texts: Any) -> np.ndarray:
+        """Scores all pairs of represented items; `relate` of two `represent` is `score`.
+
+        Args:
+            images: what `represent` gave for n_i images.
+            texts: what `represent` gave for n_t texts.
+
+        Returns:
+            (n_i, n_t) float32; higher is more similar.
+
+        Raises:
+            UserError: as `score`.
+        """
+        return self.score(images, texts)
+
     @abstractmethod
     def _arrays(self) -> dict[str, np.ndarray]:
         """The learned numbers; raises UserError when there are none."""
@@ -140,12 +170,12 @@ class Method(ABC):
             raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from error
         return self
 
-    def _check_widths(self, image_feature: np.ndarray, text_feature: np.ndarray) -> None:
-        for modality, width, feature in zip(("image", "text"), self.dims, (image_feature, text_feature), strict=True):
-            if feature.ndim != 2 or feature.shape[1] != width:
-                raise UserError(
-                    f"{self.name} was fitted on {width}-d {modality} features, not on {feature.shape}: fit it again"
-                )
+    def _check_width(self, modality: str, feature: np.ndarray) -> None:
+        width = self.dims[modality == "text"]
+        if feature.ndim != 2 or feature.shape[1] != width:
+            raise UserError(
+                f"{self.name} was fitted on {width}-d {modality} features, not on {feature.shape}: fit it again"
+            )
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from drsl.train.loop import LOG_COLUMNS, train_drsl
 from drsl.train.methods.base import Method, Progress
 from drsl.train.model import DrslModel
 from drsl.train.precision import faster_precision
-from drsl.train.score import score_matrix
 
 __all__ = ["DrslAdd", "DrslConcat", "DrslMul", "DrslSub"]
+
+_ROWS = 4096
+"""Items that go through a network at a time."""
 
 
 class _Drsl(Method):
@@ -106,12 +108,47 @@ class _Drsl(Method):
         Raises:
             UserError: not fitted, or other widths.
         """
-        model = self._fitted()
-        self._check_widths(image_feature, text_feature)
-        image, text = (
-            torch.from_numpy(np.array(each, np.float32)).to(self.device) for each in (image_feature, text_feature)
-        )
-        return score_matrix(model, image, text)
+        return self.relate(self.represent("image", image_feature), self.represent("text", text_feature))
+
+    @torch.no_grad()
+    def represent(self, modality: str, feature: np.ndarray) -> torch.Tensor:
+        """The representations z of equations 6 and 7.
+
+        Args:
+            modality: `image` or `text`.
+            feature: (n, d) float32.
+
+        Returns:
+            (n, r) on the method's device, after ReLU.
+
+        Raises:
+            UserError: not fitted, or another width.
+        """
+        model = self._fitted().eval()
+        self._check_width(modality, feature)
+        fnn = model.image_fnn if modality == "image" else model.text_fnn
+        found = torch.empty(len(feature), self.config.image_fnn[-1], device=self.device)
+        for start in range(0, len(feature), _ROWS):
+            rows = torch.from_numpy(np.array(feature[start : start + _ROWS], np.float32)).to(self.device)
+            found[start : start + _ROWS] = fnn(rows)
+        return found
+
+    @torch.no_grad()
+    def relate(self, images: torch.Tensor, texts: torch.Tensor) -> np.ndarray:
+        """Relation scores of all pairs of representations (equation 8).
+
+        Args:
+            images: (n_i, r) from `represent`.
+            texts: (n_t, r) from `represent`.
+
+        Returns:
+            (n_i, n_t) float32.
+
+        Raises:
+            UserError: not fitted.
+        """
+        scores: np.ndarray = self._fitted().eval().relation(images, texts).cpu().numpy()
+        return scores
 
     @property
     def dims(self) -> tuple[int, int]:

@@ -1,0 +1,93 @@
+"""The best k gallery items of each query, kept while scores stream by in blocks; the score matrix is never held."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from drsl.features.errors import UserError
+from drsl.features.threads import core_count, run_together
+
+__all__ = ["TopK"]
+
+_ROWS = 16
+"""Queries a thread takes at a time."""
+_SMALL = 1 << 16
+"""Scores below which a second thread costs more than it gives."""
+
+
+class TopK:
+    """Takes blocks of scores in any order; memory is O(queries k).
+
+    Args:
+        queries: number of queries.
+        k: how many items to keep of each.
+        name: the method that gives the scores, for messages.
+
+    >>> best = TopK(1, 2)
+    >>> best.update(0, 0, np.array([[0.2, 0.9, 0.2]]))
+    >>> best.update(0, 3, np.array([[0.5]]))
+    >>> best.position.tolist()
+    [[1, 3]]
+    """
+
+    def __init__(self, queries: int, k: int, name: str = "the method") -> None:
+        self._name = name
+        self.score = np.full((queries, k), -np.inf, np.float32)
+        """(n_q, k) float32, best first; -inf where there are fewer than k items"""
+        self.position = np.full((queries, k), -1, np.int64)
+        """(n_q, k) int64, places in the gallery; of equal scores the earlier item first; -1 where there is none"""
+
+    def update(self, first_query: int, first_item: int, block: np.ndarray) -> None:
+        """Takes the scores of some queries and some gallery items.
+
+        Args:
+            first_query: position of the block's first query.
+            first_item: position of the block's first gallery item.
+            block: (b, m) finite scores, taken as float32; each pair must come once.
+
+        Raises:
+            UserError: a score is NaN or infinite.
+        """
+        scores = np.require(block, np.float32, ["C", "W"])
+        if not np.isfinite(scores).all():
+            query, item = np.argwhere(~np.isfinite(scores))[0].tolist()
+            raise UserError(
+                f"{self._name} gives scores that are NaN or infinite (first: query {first_query + query}, gallery item "
+                f"{first_item + item}): its training diverged or its features are broken; fit it again"
+            )
+        parts = iter(range(0, len(scores), _ROWS))
+
+        def work() -> None:
+            for start in parts:  # a range's iterator gives each part to one thread
+                end = min(start + _ROWS, len(scores))
+                own = slice(first_query + start, first_query + end)
+                _keep_best(scores[start:end], first_item, self.score[own], self.position[own])
+
+        if self.score.shape[1]:
+            run_together(work, core_count() if scores.size > _SMALL else 1)
+
+
+@njit(nogil=True, cache=True)
+def _keep_best(scores, first_item, best, position):  # type: ignore[no-untyped-def]
+    """Puts each score that is better than the last one kept into its place."""
+    k = best.shape[1]
+    for row in range(len(scores)):
+        for item in range(scores.shape[1]):
+            mine = scores[row, item]
+            if mine < best[row, k - 1]:
+                continue
+            number = first_item + item
+            place = k
+            while place > 0 and (
+                position[row, place - 1] < 0
+                or mine > best[row, place - 1]
+                or (mine == best[row, place - 1] and number < position[row, place - 1])
+            ):
+                place -= 1
+            for behind in range(k - 1, place, -1):
+                best[row, behind] = best[row, behind - 1]
+                position[row, behind] = position[row, behind - 1]
+            if place < k:
+                best[row, place] = mine
+                position[row, place] = number

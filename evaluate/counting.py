@@ -84,7 +84,7 @@ def _countable(block: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def _count_ranks(scores, member, first, count, start, rank):  # type: ignore[no-untyped-def]
+def _count_ranks(scores, member, first, count, start, rank):
     """Fills `rank` from `start` on, for each query."""
     items = scores.shape[1]
     for row in range(len(scores)):
@@ -107,7 +107,7 @@ def _count_ranks(scores, member, first, count, start, rank):  # type: ignore[no-
 
 
 @njit(nogil=True, cache=True)
-def _sort_ranks(score, relevant, own):  # type: ignore[no-untyped-def]
+def _sort_ranks(score, relevant, own):
     """The same by sorting the gallery: with very many relevant items that is quicker."""
     items = len(score)
     is_relevant = np.zeros(items, np.bool_)

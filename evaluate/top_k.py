@@ -69,7 +69,7 @@ class TopK:
 
 
 @njit(nogil=True, cache=True)
-def _keep_best(scores, first_item, best, position):  # type: ignore[no-untyped-def]
+def _keep_best(scores, first_item, best, position):
     """Puts each score that is better than the last one kept into its place."""
     k = best.shape[1]
     for row in range(len(scores)):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from drsl.extract.duplicates import first_alike, spread
 from drsl.extract.encoder import Encoder
 from drsl.features.digest import fingerprint
 from drsl.features.errors import UserError
@@ -95,7 +96,7 @@ def encode_items(
     out: Path,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Accuracy:
-    """Writes the feature file of one modality, in the manifest's order.
+    """Writes the feature file of one modality, in the manifest's order; the same bytes are encoded once.
 
     Args:
         encoder: the trained network.
@@ -128,7 +129,9 @@ def encode_items(
     with open_feature_writer(
         out, id=ids, label=label, split=split, classes=manifest.classes, dim=encoder.dim, attrs=attrs
     ) as writer:
-        for feature, predicted in encoder.encode(contents):
+        first = first_alike(contents)
+        once = [contents[place] for place, like in enumerate(first) if like == place]
+        for feature, predicted in spread(first, encoder.encode(once)):
             finite = np.isfinite(feature).all(axis=1)
             if not finite.all():
                 bad = ids[done + int(np.flatnonzero(~finite)[0])]

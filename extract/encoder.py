@@ -51,18 +51,26 @@ class Encoder(ABC):
     classes: tuple[str, ...]
     precision: Precision
     device: str = "cpu"
+    decoders: int = 0
+    """processes that decode pictures; 0 for threads, which need no start"""
 
     @property
     @abstractmethod
     def dim(self) -> int:
         """Width of the feature."""
 
+    @property
+    def batch(self) -> int:
+        """Items encoded at a time."""
+        return 64
+
     @abstractmethod
-    def open(self, contents: Sequence[Any]) -> Batches:
+    def open(self, contents: Sequence[Any], once: bool = False) -> Batches:
         """Gets raw items ready for the network.
 
         Args:
             contents: paths of image files, or texts.
+            once: they are gone through once, so keeping them would not pay.
 
         Returns:
             A function that goes through them in batches.
@@ -99,18 +107,18 @@ class Encoder(ABC):
         return {}
 
     @torch.no_grad()
-    def encode(self, contents: Sequence[Any], size: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def encode(self, contents: Sequence[Any], size: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Turns raw items into features.
 
         Args:
             contents: paths of image files, or texts; n of them.
-            size: items a batch.
+            size: items a batch; None takes `batch`.
 
         Yields:
             Features (b, dim) float32 and the predicted class (b,) int64, in order.
         """
         self.network.eval()
-        for _, inputs in self.open(contents)(range(len(contents)), size):
+        for _, inputs in self.open(contents, once=True)(range(len(contents)), size or self.batch):
             with self.precision.autocast(self.device):
                 feature = self.feature(inputs.to(self.device))
                 predicted = self.classify(feature).argmax(dim=1)

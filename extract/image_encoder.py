@@ -12,7 +12,8 @@ import torch
 from drsl.extract.config import FinetuneConfig
 from drsl.extract.encoder import Batches, Encoder, read_network
 from drsl.extract.image_config import ImageConfig
-from drsl.extract.images import PixelStore, center_crop, normalize, random_crop
+from drsl.extract.images import center_crop, normalize, random_crop
+from drsl.extract.pixel_store import PixelStore
 from drsl.extract.precision import Precision
 from drsl.extract.vgg import ImageNetwork
 
@@ -58,20 +59,27 @@ class ImageEncoder(Encoder):
         self.network.to(memory_format=precision.layout)
 
     @property
+    def batch(self) -> int:
+        """Pictures encoded at a time: as many as keep the layers' outputs within a few hundred megabytes."""
+        return max(16, min(64, (512 // self.config.crop) ** 2))
+
+    @property
     def dim(self) -> int:
         """Width of the feature: 4096."""
         return self.network.dim
 
-    def open(self, contents: Sequence[Path]) -> Batches:
-        """Gets image files ready: decoded ahead by threads, kept in memory while they fit.
+    def open(self, contents: Sequence[Path], once: bool = False) -> Batches:
+        """Gets image files ready: decoded ahead by threads, or by `decoders` processes where there are many.
 
         Args:
             contents: image files.
+            once: they are gone through once; else they are kept in memory while they fit.
 
         Returns:
             A function that goes through them in batches of (b, 3, crop, crop).
         """
-        store = PixelStore(contents, self.config.resize)
+        keep = {"keep_megabytes": 0} if once else {}
+        store = PixelStore(contents, self.config.resize, processes=self.decoders, **keep)
 
         def batches(
             order: Sequence[int], size: int, generator: torch.Generator | None = None

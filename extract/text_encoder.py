@@ -51,11 +51,12 @@ class TextEncoder(Encoder):
         """Width of the feature: windows * maps, 300 in the paper."""
         return self.network.dim
 
-    def open(self, contents: Sequence[str]) -> Batches:
+    def open(self, contents: Sequence[str], once: bool = False) -> Batches:
         """Gets texts ready.
 
         Args:
             contents: texts.
+            once: makes no difference.
 
         Returns:
             A function that goes through them in batches of (b, length, k).

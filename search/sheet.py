@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from drsl.extract.images import read_picture
+from drsl.extract.pictures import read_picture
 from drsl.features.atomic import publish
 from drsl.features.errors import UserError
 from drsl.search.gallery import Hit

@@ -24,6 +24,7 @@ def encode(folder: Path | None, modality: str, dataset: str) -> None:
     from drsl.extract.modalities import load_modality
     from drsl.extract.stage import encode_stage, load_encoder
     from drsl.features import read_manifest
+    from drsl.features.threads import core_count
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
@@ -36,8 +37,9 @@ def encode(folder: Path | None, modality: str, dataset: str) -> None:
         bar(f"encode {modality}", modality) as update,
     ):
         encoder, about = load_encoder(modality, layout, asked, manifest, project.device())
+        encoder.decoders = core_count()
         accuracy, rate = encode_stage(encoder, about, manifest, layout, update)
     click.echo(
-        f"{rate:.0f} {modality}s a second; the classifier is right on {accuracy.train:.3f} of train, "
-        f"{accuracy.val:.3f} of val, {accuracy.test:.3f} of test"
+        f"{rate:.3g} {modality}s a second in {encoder.precision.name}; the classifier is right on "
+        f"{accuracy.train:.3f} of train, {accuracy.val:.3f} of val, {accuracy.test:.3f} of test"
     )

@@ -26,6 +26,7 @@ def finetune(folder: Path | None, modality: str, dataset: str) -> None:
     from drsl.extract.modalities import load_modality
     from drsl.extract.stage import finetune_stage
     from drsl.features import read_manifest
+    from drsl.features.threads import core_count
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
@@ -38,6 +39,7 @@ def finetune(folder: Path | None, modality: str, dataset: str) -> None:
         bar(f"finetune {modality}", modality) as update,
     ):
         encoder = parts.build(config, manifest, root, layout.work, click.echo, project.device())
+        encoder.decoders = core_count()
         log = finetune_stage(encoder, manifest, config.finetune, layout, update)
     if log:
         best = max(log, key=lambda entry: (entry.val_accuracy, entry.epoch))

@@ -72,7 +72,7 @@ class ToyEncoder(Encoder):
     def dim(self) -> int:
         return 8
 
-    def open(self, contents):
+    def open(self, contents, once=False):
         self.contents = list(contents)
         rows = [[float(cell) for cell in each.split()] if isinstance(each, str) else each for each in contents]
         table = torch.tensor(np.array(rows), dtype=torch.float32)

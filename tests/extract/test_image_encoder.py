@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from drsl.extract.image_encoder import ImageEncoder
-from drsl.extract.images import center_crop, normalize, read_pixels
+from drsl.extract.images import center_crop, normalize
+from drsl.extract.pictures import read_pixels
 from drsl.extract.precision import Precision
 
 

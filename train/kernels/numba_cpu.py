@@ -110,7 +110,7 @@ def _share(kernel: Any, elements: int, arrays: list[np.ndarray]) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _forward(counter, a, b_negative, u, shift, scores):  # type: ignore[no-untyped-def]
+def _forward(counter, a, b_negative, u, shift, scores):
     """Scores of blocks of pairs, block after block until the counter has passed the last."""
     images, texts, width = len(a), len(b_negative), len(u)
     across = -(-texts // _COLUMN_BLOCK)
@@ -127,7 +127,7 @@ def _forward(counter, a, b_negative, u, shift, scores):  # type: ignore[no-untyp
 
 
 @njit(nogil=True, cache=True)
-def _backward(counter, a, b_negative, u, gradient, image_gradient, text_gradient, u_gradient):  # type: ignore[no-untyped-def]
+def _backward(counter, a, b_negative, u, gradient, image_gradient, text_gradient, u_gradient):
     """Gradients of slices of hidden units, slice after slice until the counter has passed the last."""
     images, texts, width = len(a), len(b_negative), len(u)
     lanes = _BYTES // a.itemsize
@@ -170,9 +170,7 @@ def _next(typing: Any, counter: Any) -> Any:
 
 
 @intrinsic
-def _score_tile(  # type: ignore[no-untyped-def]
-    typing, a, b_negative, u, shift, scores, row, column, last_row, last_column, width
-) -> Any:
+def _score_tile(typing, a, b_negative, u, shift, scores, row, column, last_row, last_column, width) -> Any:
     """Scores of a tile of pairs; rows and columns past the last repeat the last."""
     signature = types.void(a, b_negative, u, shift, scores, *(types.intp,) * 5)
 
@@ -214,9 +212,7 @@ def _score_tile(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _sum_slice(  # type: ignore[no-untyped-def]
-    typing, image, text, gradient, image_sum, text_sum, row, last_row, texts
-) -> Any:
+def _sum_slice(typing, image, text, gradient, image_sum, text_sum, row, last_row, texts) -> Any:
     """Adds the gradient where a > -b, over all texts for some images, and over these images for all texts."""
     signature = types.void(image, text, gradient, image_sum, text_sum, *(types.intp,) * 3)
 
@@ -254,9 +250,7 @@ def _sum_slice(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _finish_slice(  # type: ignore[no-untyped-def]
-    typing, rows, sums, u, gradient, u_gradient, column, count, width, sign
-) -> Any:
+def _finish_slice(typing, rows, sums, u, gradient, u_gradient, column, count, width, sign) -> Any:
     """Writes u * sums as the gradient of the rows, and adds sign * rows * sums to the gradient of u."""
     signature = types.void(rows, sums, u, gradient, u_gradient, *(types.intp,) * 3, rows.dtype)
 

@@ -58,7 +58,7 @@ def pair_layer(
 
 class _PairLayer(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[no-untyped-def]
+    def forward(
         ctx: Any, left, right, weight, bias, gain, offset, u, d, is_product, epsilon, product
     ) -> tuple[torch.Tensor, ...]:
         low = weight.to(product)

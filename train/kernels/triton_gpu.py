@@ -77,9 +77,7 @@ def _masked_sum(rows: torch.Tensor, others: torch.Tensor, gradient: torch.Tensor
 
 
 @triton.jit
-def _score_kernel(  # type: ignore[no-untyped-def]
-    a, b_negative, u, shift, scores, images, texts, width, TILE: tl.constexpr
-):
+def _score_kernel(a, b_negative, u, shift, scores, images, texts, width, TILE: tl.constexpr):
     """One tile of scores; `a` (h, n_i) and `b_negative` (h, n_t) lie by hidden unit."""
     rows = tl.program_id(0) * TILE + tl.arange(0, TILE)
     columns = tl.program_id(1) * TILE + tl.arange(0, TILE)
@@ -97,9 +95,7 @@ def _score_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _sum_kernel(  # type: ignore[no-untyped-def]
-    rows, others_negative, gradient, total, count, others, width, ROWS: tl.constexpr, HIDDEN: tl.constexpr
-):
+def _sum_kernel(rows, others_negative, gradient, total, count, others, width, ROWS: tl.constexpr, HIDDEN: tl.constexpr):
     """One tile of masked sums; `gradient` (others, count) lies by the other side's items."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     hidden = tl.program_id(1) * HIDDEN + tl.arange(0, HIDDEN)

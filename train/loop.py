@@ -12,6 +12,7 @@ import torch
 
 from drsl.evaluate import mean_average_precision
 from drsl.features.errors import UserError
+from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
 from drsl.train.batches import epoch_batches, steps_per_epoch
 from drsl.train.config import DrslConfig
@@ -69,10 +70,10 @@ def train_drsl(
     Raises:
         UserError: a side has no training items, or the loss is no longer finite (names epoch and learning rate).
     """
-    train_image, train_text = _Side(image.select("train"), device), _Side(text.select("train"), device)
+    train_image, train_text = _Side(image, "train", device), _Side(text, "train", device)
     if not len(train_image) or not len(train_text):
         raise UserError("there is no training image or no training text: see the split column of the manifest")
-    val_image, val_text = _Side(image.select("val"), device), _Side(text.select("val"), device)
+    val_image, val_text = _Side(image, "val", device), _Side(text, "val", device)
     validates = bool(np.isin(val_image.numbers, val_text.numbers).any())  # else no query has a relevant item
     if len(train_image) == len(train_text) == 1 and (config.fnn_batch_norm or config.relation_batch_norm):
         raise UserError(
@@ -93,7 +94,7 @@ def train_drsl(
         for step, (rows, columns) in enumerate(
             epoch_batches(len(train_image), len(train_text), config.batch, generator, device), start=1
         ):
-            scores = model(train_image.feature[rows], train_text.feature[columns], config.precision)
+            scores = model(train_image.feature(rows), train_text.feature(columns), config.precision)
             target = target_matrix(train_image.label[rows], train_text.label[columns])
             loss = relation_loss(scores, target, config.loss_reduction)
             optimizer.zero_grad(set_to_none=True)
@@ -111,7 +112,7 @@ def train_drsl(
         schedule.step()
         val_map = math.nan
         if validates and (epoch % config.validate_every == 0 or epoch == config.epochs):
-            scores = score_matrix(model, val_image.feature, val_text.feature)
+            scores = score_matrix(model, val_image.feature(), val_text.feature())
             _require_finite("scores on val are", float(np.abs(scores).max()), epoch, rate)
             val_map = _val_map(scores, val_image, val_text)
         log.append(
@@ -131,15 +132,22 @@ def train_drsl(
 
 
 class _Side:
-    """One modality's rows on the device, resident for the whole training."""
+    """One modality's rows of one split, resident for the whole training; on the CPU they are not copied."""
 
-    def __init__(self, features: Features, device: str) -> None:
-        self.feature = torch.from_numpy(np.ascontiguousarray(features.feature)).to(device)
-        self.label = torch.from_numpy(np.ascontiguousarray(features.label)).to(device)
-        self.numbers = features.label
+    def __init__(self, features: Features, split: str, device: str) -> None:
+        rows = np.flatnonzero(features.split == SPLITS.index(split))
+        self.numbers = features.label[rows]
+        self.label = torch.from_numpy(self.numbers).to(device)
+        whole = torch.from_numpy(np.require(features.feature, None, ["C", "W"]))
+        self._feature = whole if device == "cpu" else whole[torch.from_numpy(rows)].to(device)
+        self._row = torch.from_numpy(rows) if device == "cpu" else torch.arange(len(rows), device=device)
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def feature(self, places: torch.Tensor | None = None) -> torch.Tensor:
+        """(b, d) features at some places of the split; all of them for None."""
+        return self._feature[self._row if places is None else self._row[places]]
 
 
 def _require_finite(what: str, number: float, epoch: int, rate: float) -> None:

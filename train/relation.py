@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from drsl.features.errors import choose
 from drsl.train.config import BACKENDS, FUSIONS
-from drsl.train.fusion import fuse, fused_width, split_first_layer
+from drsl.train.fusion import first_layer, fuse, fused_width
 from drsl.train.kernels import relation_function
 from drsl.train.kernels.pairs import pair_layer
 
@@ -67,16 +67,14 @@ class RelationNetwork(nn.Module):
             R (n_i, n_t), unbounded; higher is more related.
         """
         u, d = self.last.weight[0], self.last.bias
-        parts = split_first_layer(self.fusion, self.first.weight)
-        if parts is not None and len(self.middle) < 2:
-            a = z_image @ parts[0].T + self.first.bias
-            b = z_text @ parts[1].T
+        if self.fusion != "mul" and len(self.middle) < 2:
+            a, b = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
             if self.norms:
                 a, b = self._normalize(a, b)
             if not self.middle:
                 return relation_function(a, b, u, d, self.backend)
             return self._last_hidden(a, b, "sum", precision)
-        if not self.middle:
+        if self.fusion == "mul" and not self.middle:
             return self._last_hidden(z_image, z_text, "product", precision)
         size = max(1, _PAIRS // max(1, len(z_text)))
         if len(z_image) <= size or (self.training and self.norms):  # batch statistics need all pairs at once
@@ -111,11 +109,11 @@ class RelationNetwork(nn.Module):
 
     def _pairs(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
         """The plain form: every pair expanded, fused and sent through the layers."""
-        parts = split_first_layer(self.fusion, self.first.weight)
-        if parts is None:
+        if self.fusion == "mul":
             hidden = self.first(fuse(self.fusion, z_image, z_text))
-        else:  # several hidden layers: the first still splits
-            hidden = (z_image @ parts[0].T + self.first.bias)[:, None, :] + (z_text @ parts[1].T)[None, :, :]
+        else:
+            a, b = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
+            hidden = a[:, None, :] + b[None, :, :]
         hidden = hidden.flatten(0, 1)
         for place in range(len(self.middle) + 1):
             if place:

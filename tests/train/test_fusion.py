@@ -5,7 +5,7 @@ import torch
 
 from drsl.features.errors import SettingError
 from drsl.train.config import FUSIONS
-from drsl.train.fusion import fuse, fused_width, split_first_layer
+from drsl.train.fusion import first_layer, fuse, fused_width
 
 BY_HAND = {
     "concat": lambda image, text: torch.cat([image, text]),
@@ -43,22 +43,30 @@ def test_the_papers_widths(fusion, width):
 
 @pytest.mark.parametrize("fusion", ["concat", "add", "sub"])
 def test_the_split_layer_gives_what_the_whole_layer_gives(fusion):
-    image, text = representations()
-    weight = torch.randn(7, fused_width(fusion, 5), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    image_part, text_part = split_first_layer(fusion, weight)
-    assert image_part.shape == text_part.shape == (7, 5)
-    split = (image @ image_part.T)[:, None, :] + (text @ text_part.T)[None, :, :]
-    torch.testing.assert_close(split, fuse(fusion, image, text) @ weight.T, rtol=1e-12, atol=1e-12)
+    draw = torch.Generator().manual_seed(1)
+    inputs = [
+        *representations(),
+        torch.randn(7, fused_width(fusion, 5), generator=draw, dtype=torch.float64),
+        torch.randn(7, generator=draw, dtype=torch.float64),
+    ]
+    inputs = [each.requires_grad_() for each in inputs]
+    found = []
+    a, b = first_layer(fusion, *inputs)
+    assert a.shape == (4, 7)
+    assert b.shape == (3, 7)
+    image, text, weight, bias = inputs
+    for hidden in (a[:, None, :] + b[None, :, :], fuse(fusion, image, text) @ weight.T + bias):
+        upstream = torch.linspace(-1, 2, hidden.numel(), dtype=torch.float64).reshape(hidden.shape)
+        found.append((hidden, *torch.autograd.grad((hidden * upstream).sum(), inputs)))
+    for ours, plain in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
+    assert torch.autograd.gradcheck(lambda *each: first_layer(fusion, *each), inputs)
 
 
 def test_the_first_half_is_the_images():
-    image_part, text_part = split_first_layer("concat", torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
-    assert image_part.tolist() == [[1.0, 2.0]]
-    assert text_part.tolist() == [[3.0, 4.0]]
-
-
-def test_mul_is_not_linear():
-    assert split_first_layer("mul", torch.ones(7, 5)) is None
+    ones = torch.ones(1, 2)
+    a, b = first_layer("concat", ones, ones, torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([10.0]))
+    assert (a.item(), b.item()) == (13.0, 7.0)
 
 
 def test_an_unknown_fusion_names_the_nearest():

@@ -56,8 +56,8 @@ def train(pairs: int) -> dict[str, float | None]:
         method.fit(image, text, seed=0)
         seconds = time.perf_counter() - start
 
-    work()
     peak = peak_megabytes(work)
+    work()
     return {
         "pairs": pairs,
         "seconds_an_epoch": seconds,
@@ -79,8 +79,8 @@ def retrieve(gallery: int) -> dict[str, float | None]:
         top_k(method, image, text, 100, "i2t")
         seconds = time.perf_counter() - start
 
-    work()
     peak = peak_megabytes(work)
+    work()
     return {"queries": QUERIES, "gallery": gallery, "seconds": seconds, "peak_megabytes": peak}
 
 

@@ -17,6 +17,10 @@ from drsl.features.manifest import Manifest
 __all__ = ["build_image_encoder"]
 
 
+_TRIAL_PIXELS = 2 * 224 * 224
+"""Pixels of the batch that arithmetics are compared with."""
+
+
 def build_image_encoder(
     config: ImageConfig, manifest: Manifest, root: Path, work: Path, say: Callable[[str], None], device: str = "cpu"
 ) -> ImageEncoder:
@@ -54,7 +58,9 @@ def build_image_encoder(
 
 def _trial_step(encoder: ImageEncoder, precision: Precision) -> None:
     """One forward and backward pass on noise; leaves weights and batch-norm statistics as they were."""
-    size = (encoder.config.finetune.batch, 3, encoder.config.crop, encoder.config.crop)
+    crop = encoder.config.crop
+    # A few large pictures tell as much as many: a measurement of seconds, not of minutes.
+    size = (max(2, min(encoder.config.finetune.batch, _TRIAL_PIXELS // crop**2)), 3, crop, crop)
     pixels = torch.zeros(size, device=encoder.device).contiguous(memory_format=precision.layout)
     encoder.network.to(memory_format=precision.layout)
     kept = {name: each.clone() for name, each in encoder.network.named_buffers()}

@@ -21,7 +21,10 @@ _MARGIN = 1.2
 """bfloat16 must be more than this many times faster to be taken: it rounds more."""
 
 _REPEATS = 5
-"""Steps timed in each precision."""
+"""Steps timed in each precision, after one to warm up."""
+
+_ENOUGH = 10.0
+"""Seconds after which no more steps are timed, once each has had its second."""
 
 
 def choose_arithmetic(
@@ -45,14 +48,15 @@ def choose_arithmetic(
     key = fingerprint({"what": what, "steps": list(steps), "processor": _processor(), **facts})
     known = _read(memory)
     if set(known.get(key, ())) != set(steps):
-        for step in steps.values():
-            step()
         seconds: dict[str, list[float]] = {name: [] for name in steps}
-        for _ in range(_REPEATS):  # in turn, so that a busy moment of the machine meets all
+        begin = time.perf_counter()
+        for turn in range(_REPEATS + 1):  # in turn, so that a busy moment of the machine meets all
             for name, step in steps.items():
                 start = time.perf_counter()
                 step()
                 seconds[name].append(time.perf_counter() - start)
+            if turn and time.perf_counter() - begin > _ENOUGH:
+                break
         # The quickest of each: whatever else the machine does can only add to a step's time.
         known[key] = {name: min(values) for name, values in seconds.items()}
         if memory is not None:

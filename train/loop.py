@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from drsl.evaluate import mean_average_precision
+from drsl.evaluate import average_precision_of_blocks
 from drsl.features.errors import UserError
 from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
@@ -18,7 +18,7 @@ from drsl.train.batches import epoch_batches, steps_per_epoch
 from drsl.train.config import DrslConfig
 from drsl.train.loss import relation_loss, target_matrix
 from drsl.train.model import DrslModel
-from drsl.train.score import score_matrix
+from drsl.train.score import model_blocks
 
 __all__ = ["LOG_COLUMNS", "EpochLog", "train_drsl"]
 
@@ -112,9 +112,7 @@ def train_drsl(
         schedule.step()
         val_map = math.nan
         if validates and (epoch % config.validate_every == 0 or epoch == config.epochs):
-            scores = score_matrix(model, val_image.feature(), val_text.feature())
-            _require_finite("scores on val are", float(np.abs(scores).max()), epoch, rate)
-            val_map = _val_map(scores, val_image, val_text)
+            val_map = _val_map(model, val_image, val_text, epoch, rate)
         log.append(
             EpochLog(
                 epoch,
@@ -155,12 +153,17 @@ def _require_finite(what: str, number: float, epoch: int, rate: float) -> None:
         raise UserError(f"{what} no longer finite in epoch {epoch} at learning rate {rate:.3g}: lower learning_rate")
 
 
-def _val_map(scores: np.ndarray, image: _Side, text: _Side) -> float:
-    both = (
-        mean_average_precision(scores, image.numbers, text.numbers),
-        mean_average_precision(scores.T, text.numbers, image.numbers),
-    )
-    return float(np.mean(both))
+def _val_map(model: DrslModel, image: _Side, text: _Side, epoch: int, rate: float) -> float:
+    """The mean of both directions' mAP, from blocks of scores."""
+    blocks = model_blocks(model, image.feature(), text.feature())
+
+    def finite_blocks() -> Iterator[tuple[int, np.ndarray]]:
+        for first, block in blocks():
+            _require_finite("scores on val are", float(np.abs(block).max(initial=0)), epoch, rate)
+            yield first, block
+
+    both = average_precision_of_blocks(finite_blocks, image.numbers, text.numbers)
+    return float(np.mean([np.nanmean(each) for each in both]))
 
 
 def _word(log: list[EpochLog]) -> str:

@@ -14,33 +14,37 @@ from drsl.train.model import DrslModel
 if TYPE_CHECKING:
     from drsl.train.methods.base import Method
 
-__all__ = ["score_blocks", "score_matrix", "top_k"]
+__all__ = ["model_blocks", "score_blocks", "top_k"]
 
 Progress = Callable[[int, int, str], None]
 
 
 @torch.no_grad()
-def score_matrix(model: DrslModel, image: torch.Tensor, text: torch.Tensor, rows: int = 512) -> np.ndarray:
-    """Relation scores of all pairs in evaluation mode; representations once, pairs in blocks.
+def model_blocks(
+    model: DrslModel, image: torch.Tensor, text: torch.Tensor, rows: int = 512
+) -> Callable[[], Iterator[tuple[int, np.ndarray]]]:
+    """Relation scores of a model in evaluation mode; items are represented here and now, pairs scored in blocks.
 
     Args:
-        model: a trained model.
+        model: its mode is left at evaluation.
         image: (n_i, d_i) features on the model's device.
         text: (n_t, d_t) features on the model's device.
         rows: images a block.
 
     Returns:
-        (n_i, n_t) float32.
+        A function that goes through the blocks: first image and scores (b, n_t) float32.
     """
-    was_training = model.training
     model.eval()
-    scores = np.empty((len(image), len(text)), dtype=np.float32)
     z_text = model.text_fnn(text)
-    for start in range(0, len(image), rows):
-        z_image = model.image_fnn(image[start : start + rows])
-        scores[start : start + rows] = model.relation(z_image, z_text).cpu().numpy()
-    model.train(was_training)
-    return scores
+    z_image = torch.cat([model.image_fnn(each) for each in image.split(rows)]) if len(image) else z_text[:0]
+
+    def blocks() -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(image), rows):
+            with torch.no_grad():
+                block = model.relation(z_image[start : start + rows], z_text)
+            yield start, block.cpu().numpy()
+
+    return blocks
 
 
 def score_blocks(

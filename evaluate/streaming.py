@@ -81,8 +81,7 @@ def average_precision_of_blocks(
 
         run_together(work, core_count())
     order = np.lexsort((rank, own))
-    hits = Hits(relevant.count, own, rank[order], place + 1)
-    return found, average_precision_of(hits, at)
+    return found, average_precision_of(Hits(relevant.count, own, rank[order], place + 1), at)
 
 
 @njit(nogil=True, cache=True)

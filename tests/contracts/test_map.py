@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("drsl", "features", "evaluate", "extract", "train", "search", "tools")
+ROOMS = ("drsl", "features", "evaluate", "extract", "train", "search", "benchmarks", "tools")
 
 
 def _named() -> list[str]:
@@ -35,6 +35,6 @@ def test_no_file_is_a_drawer_for_anything():
 def test_documents_name_files_that_exist():
     for document in (ROOT / "docs").glob("*.md"):
         for name in re.findall(
-            r"`((?:drsl|features|evaluate|extract|train|search|tests|tools)/[\w/.]*)`", document.read_text()
+            r"`((?:drsl|features|evaluate|extract|train|search|benchmarks|tests|tools)/[\w/.]*)`", document.read_text()
         ):
             assert (ROOT / name).exists(), f"{document.name}: {name}"

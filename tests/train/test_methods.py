@@ -438,3 +438,26 @@ def test_a_gpu_trains_alike(name, make_method, toy, path):
         gpu.save(path)
         np.testing.assert_allclose(read_method(path).score(*parts(toy)), scores, rtol=0, atol=1e-3)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_a_name_keeps_its_fusion():
+    assert get_method("drsl-c", fusion="concat").config.fusion == "concat"
+    with pytest.raises(SettingError, match=r"fusion: mul is not that of drsl-c: take its method"):
+        get_method("drsl-c", fusion="mul")
+
+
+def test_a_file_that_does_not_say_what_it_is_is_damaged(tmp_path):
+    write_tensors(tmp_path / "0.safetensors", MODEL_FORMAT, {"a": np.zeros(1)}, {"method": "drsl-c"})
+    with pytest.raises(DamagedFile, match="does not say its dims, provenance, settings"):
+        read_method(tmp_path / "0.safetensors")
+
+
+def test_a_file_that_cannot_be_taken_leaves_the_method_as_it_was(tmp_path, make_method, toy):
+    method = make_method("drsl-c").fit(*toy, seed=0)
+    expected = method.score(*(each.feature for each in toy))
+    about = {"method": "drsl-c", "settings": {**method.settings, "relation": [7]}, "dims": [32, 20], "provenance": {}}
+    write_tensors(tmp_path / "0.safetensors", MODEL_FORMAT, method._arrays(), about)
+    with pytest.raises(DamagedFile):
+        method.load(tmp_path / "0.safetensors")
+    assert method.settings["relation"] == [20]
+    np.testing.assert_array_equal(method.score(*(each.feature for each in toy)), expected)

@@ -160,13 +160,15 @@ class Method(ABC):
         """
         repair = _repair(Path(path), self.name)
         arrays, about = read_tensors(Path(path), MODEL_FORMAT, repair)
-        if about["method"] != self.name:
-            raise SettingError(f"{path} holds the method {about['method']}, not {self.name}: run `{repair}`")
-        self.settings = about["settings"]
-        self.provenance = about["provenance"]
+        if about.get("method") != self.name:
+            raise SettingError(f"{path} holds the method {about.get('method')}, not {self.name}: run `{repair}`")
+        before = self.__dict__.copy()
         try:
+            self.settings = about["settings"]
+            self.provenance = about["provenance"]
             self._restore(arrays, about)
-        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        except (LookupError, RuntimeError, TypeError, ValueError, UserError) as error:
+            self.__dict__ = before
             raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from error
         return self
 
@@ -190,7 +192,11 @@ def read_about(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or damaged.
     """
-    return read_tensors(Path(path), MODEL_FORMAT, _repair(Path(path), "METHOD"))[1]
+    repair = _repair(Path(path), "METHOD")
+    about = read_tensors(Path(path), MODEL_FORMAT, repair)[1]
+    if missing := {"method", "settings", "dims", "provenance"} - about.keys():
+        raise DamagedFile(f"{path} does not say its {', '.join(sorted(missing))}: run `{repair}`")
+    return about
 
 
 def _repair(path: Path, name: str) -> str:

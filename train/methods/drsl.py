@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
-from drsl.features.errors import UserError
+from drsl.features.errors import UserError, require
 from drsl.features.store import Features
 from drsl.train.config import DrslConfig, drsl_config
 from drsl.train.kernels import choose_backend
@@ -39,7 +39,9 @@ class _Drsl(Method):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self._set(drsl_config(settings, self.fusion))
+        config = drsl_config(settings, self.fusion)
+        require(config.fusion == self.fusion, f"fusion: {config.fusion} is not that of {self.name}: take its method")
+        self._set(config)
         self.model: DrslModel | None = None
         self.device = "cpu"
 

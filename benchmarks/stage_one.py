@@ -14,19 +14,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import in_turn, peak_megabytes, report  # isort: skip (sets threads)
-import numpy as np
-import torch
-from PIL import Image
-from torchvision import transforms
+if __name__ != "__mp_main__":  # decoding processes import this file by that name, and need nothing of it
+    from measure import in_turn, peak_megabytes, report  # isort: skip (sets threads)
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torchvision import transforms
 
-from drsl.extract.config import FinetuneConfig
-from drsl.extract.encode import encode_items
-from drsl.extract.image_build import build_image_encoder
-from drsl.extract.image_config import ImageConfig
-from drsl.extract.image_encoder import ImageEncoder
-from drsl.features.manifest import Item, Manifest
-from drsl.features.threads import core_count
+    from drsl.extract.config import FinetuneConfig
+    from drsl.extract.encode import encode_items
+    from drsl.extract.image_build import build_image_encoder
+    from drsl.extract.image_config import ImageConfig
+    from drsl.extract.image_encoder import ImageEncoder
+    from drsl.features.manifest import Item, Manifest
+    from drsl.features.threads import core_count
 
 
 def main() -> None:
@@ -66,7 +67,6 @@ def main() -> None:
     )
 
 
-@torch.no_grad()
 def plain(network: torch.nn.Module, paths: list[Path], side: int) -> np.ndarray:
     """The usual loop: PIL, torchvision's transforms, the float32 network, one process."""
     prepare = transforms.Compose(
@@ -80,7 +80,8 @@ def plain(network: torch.nn.Module, paths: list[Path], side: int) -> np.ndarray:
     found = []
     for start in range(0, len(paths), 16):
         batch = torch.stack([prepare(Image.open(path).convert("RGB")) for path in paths[start : start + 16]])
-        found.append(network.fc7(batch).numpy())
+        with torch.no_grad():
+            found.append(network.fc7(batch).numpy())
     return np.concatenate(found)
 
 

@@ -60,7 +60,7 @@ def main() -> None:
     lanes = numba_cpu._BYTES // 4
     limit = 3 * items * items * hidden / lanes / vector_operations()
     threads = torch.get_num_threads()
-    cores_left = threads * threads / (threads + 1)  # of `threads` cores, when one more process wants one
+    fair_share = (threads + 1) / threads  # one more thread wants these cores
     report(
         "relation",
         {
@@ -79,7 +79,7 @@ def main() -> None:
             "busy_neighbour": {
                 "seconds": busy,
                 "times_idle": busy / seconds["ours"],
-                "times_fair_share": busy / (seconds["ours"] * threads / cores_left),
+                "times_fair_share": busy / (seconds["ours"] * fair_share),
             },
         },
     )

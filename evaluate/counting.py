@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from drsl.features.threads import core_count, run_together
+from drsl.features.threads import run_parts
 
 __all__ = ["Relevant", "relevant_ranks"]
 
@@ -17,8 +17,6 @@ _ROWS = 16
 """Queries a thread takes at a time."""
 _MANY = 1024
 """Relevant items of a query above which sorting is quicker."""
-_SMALL = 1 << 16
-"""Scores below which a second thread costs more than it gives."""
 
 
 class Relevant:
@@ -35,12 +33,12 @@ class Relevant:
         known = place < len(names)
         known[known] = names[place[known]] == query_label[known]
         size = np.append(np.bincount(gallery_class, minlength=len(names)), 0)
-        self.query_class = np.where(known, place, len(names)).astype(np.int64)
-        self.count = size[self.query_class]
+        query_class = np.where(known, place, len(names)).astype(np.int64)
+        self.count = size[query_class]
         """(n_q,) int64: relevant items of each query"""
         self.member = np.argsort(gallery_class, kind="stable")
         """(n_g,) int64: gallery positions, class after class"""
-        self.first = np.append(np.cumsum(size) - size, 0)[self.query_class]
+        self.first = np.append(np.cumsum(size) - size, 0)[query_class]
         """(n_q,) int64: where the query's class begins in `member`"""
 
 
@@ -60,14 +58,11 @@ def relevant_ranks(block: np.ndarray, relevant: Relevant, first_query: int) -> n
     end = np.cumsum(count)
     rank = np.empty(int(end[-1]) if len(end) else 0, np.int64)
     scores = _countable(block)
-    parts = iter(range(0, len(block), _ROWS))
 
-    def work() -> None:
-        for start in parts:  # a range's iterator gives each part to one thread
-            rows = slice(start, start + _ROWS)
-            _count_ranks(scores[rows], relevant.member, first[rows], count[rows], end[rows] - count[rows], rank)
+    def work(rows: slice) -> None:
+        _count_ranks(scores[rows], relevant.member, first[rows], count[rows], end[rows] - count[rows], rank)
 
-    run_together(work, core_count() if block.size > _SMALL else 1)
+    run_parts(work, len(block), _ROWS, block.size)
     return rank
 
 

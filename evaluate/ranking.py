@@ -13,9 +13,9 @@ import numpy as np
 
 from drsl.evaluate.counting import Relevant, relevant_ranks
 from drsl.features.errors import UserError
-from drsl.features.threads import core_count, run_together
+from drsl.features.threads import run_parts
 
-__all__ = ["BLOCK_ITEMS", "Hits", "check_scores", "rank", "ranked_hits", "tied_pairs", "tied_share"]
+__all__ = ["BLOCK_ITEMS", "Hits", "check_scores", "rank", "ranked_hits", "require_finite", "tied_pairs", "tied_share"]
 
 BLOCK_ITEMS = 1 << 20
 """Gallery items looked at at a time, over all queries of a block; it bounds the memory of every metric."""
@@ -65,14 +65,30 @@ def check_scores(
     if len(kinds) == 2:
         raise ValueError(f"query_label is {query_label.dtype} and gallery_label is {gallery_label.dtype}")
     for first, block in _blocks(score):
-        finite = np.isfinite(block)
-        if not finite.all():
-            query, item = np.argwhere(~finite)[0].tolist()
-            raise UserError(
-                f"{name or 'the method'} gives scores that are NaN or infinite (first: query {first + query}, gallery "
-                f"item {item}): its training diverged or its features are broken; fit it again with other settings"
-            )
+        require_finite(block, first, 0, name)
     return score, query_label, gallery_label
+
+
+def require_finite(block: np.ndarray, first_query: int, first_item: int, name: str | None = None) -> None:
+    """Refuses scores that are not finite.
+
+    Args:
+        block: (b, m) real numbers.
+        first_query: position of the block's first query.
+        first_item: position of the block's first gallery item.
+        name: the method that gave the scores, for the message.
+
+    Raises:
+        UserError: a score is NaN or infinite; names the method, the query and the gallery item.
+    """
+    finite = np.isfinite(block)
+    if not finite.all():
+        query, item = np.argwhere(~finite)[0].tolist()
+        raise UserError(
+            f"{name or 'the method'} gives scores that are NaN or infinite (first: query {first_query + query}, "
+            f"gallery item {first_item + item}): its training diverged or its features are broken; fit it again with "
+            "other settings"
+        )
 
 
 def rank(score: np.ndarray) -> np.ndarray:
@@ -140,9 +156,13 @@ def _hits(
 
 def _blocks(score: np.ndarray, block_items: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """First row and rows of each block; one empty block when there is no query."""
-    rows = max(1, (block_items or BLOCK_ITEMS) // max(1, score.shape[1]))
+    rows = _block_rows(score, block_items)
     for first in range(0, max(1, len(score)), rows):
         yield first, score[first : first + rows]
+
+
+def _block_rows(score: np.ndarray, block_items: int | None = None) -> int:
+    return max(1, (block_items or BLOCK_ITEMS) // max(1, score.shape[1]))
 
 
 def tied_pairs(score: np.ndarray) -> np.ndarray:
@@ -164,18 +184,18 @@ def tied_pairs(score: np.ndarray) -> np.ndarray:
     if score.ndim != 2:
         raise ValueError(f"score must be a matrix (n_q, n_g), not {score.shape}")
     tied = np.zeros(len(score), dtype=np.int64)
-    blocks = iter(list(_blocks(score)) if score.size else [])
 
-    def work() -> None:
-        for first, block in blocks:  # a list's iterator gives each block to one thread
-            ordered = np.sort(block, axis=1)
-            is_start = np.ones(block.shape, dtype=bool)
-            is_start[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-            start = np.flatnonzero(is_start)
-            length = np.diff(start, append=block.size)
-            np.add.at(tied, first + start // block.shape[1], length * (length - 1) // 2)
+    def work(rows: slice) -> None:
+        block = score[rows]
+        ordered = np.sort(block, axis=1)
+        is_start = np.ones(block.shape, dtype=bool)
+        is_start[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        start = np.flatnonzero(is_start)
+        length = np.diff(start, append=block.size)
+        np.add.at(tied, rows.start + start // block.shape[1], length * (length - 1) // 2)
 
-    run_together(work, core_count())
+    if score.size:
+        run_parts(work, len(score), _block_rows(score), score.size)
     return tied
 
 

@@ -14,7 +14,7 @@ from numba import njit
 from drsl.evaluate.average_precision import average_precision_of
 from drsl.evaluate.counting import Relevant
 from drsl.evaluate.ranking import Hits, ranked_hits
-from drsl.features.threads import core_count, run_together
+from drsl.features.threads import run_parts
 
 __all__ = ["average_precision_of_blocks"]
 
@@ -72,14 +72,11 @@ def average_precision_of_blocks(
     rank = np.ones(total, np.int64)
     for first, block in blocks():
         scores = np.require(block.T, np.float32, ["C", "W"])
-        parts = iter(range(0, len(scores), _TEXTS))
 
-        def work(scores: np.ndarray = scores, first: int = first, parts: Iterable[int] = parts) -> None:
-            for begin in parts:  # a range's iterator gives each part to one thread
-                texts = slice(begin, begin + _TEXTS)
-                _add_better(scores[texts], first, value, image, start[texts], relevant.count[texts], rank)
+        def work(texts: slice, scores: np.ndarray = scores, first: int = first) -> None:
+            _add_better(scores[texts], first, value, image, start[texts], relevant.count[texts], rank)
 
-        run_together(work, core_count())
+        run_parts(work, len(scores), _TEXTS, scores.size)
     order = np.lexsort((rank, own))
     return found, average_precision_of(Hits(relevant.count, own, rank[order], place + 1), at)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from drsl.features.errors import UserError
-from drsl.features.threads import core_count, run_together
+from drsl.evaluate.ranking import require_finite
+from drsl.features.threads import run_parts
 
 __all__ = ["TopK"]
 
 _ROWS = 16
 """Queries a thread takes at a time."""
-_SMALL = 1 << 16
-"""Scores below which a second thread costs more than it gives."""
 
 
 class TopK:
@@ -50,22 +48,15 @@ class TopK:
             UserError: a score is NaN or infinite.
         """
         scores = np.require(block, np.float32, ["C", "W"])
-        if not np.isfinite(scores).all():
-            query, item = np.argwhere(~np.isfinite(scores))[0].tolist()
-            raise UserError(
-                f"{self._name} gives scores that are NaN or infinite (first: query {first_query + query}, gallery item "
-                f"{first_item + item}): its training diverged or its features are broken; fit it again"
-            )
-        parts = iter(range(0, len(scores), _ROWS))
+        require_finite(scores, first_query, first_item, self._name)
+        own = slice(first_query, first_query + len(scores))
+        best, position = self.score[own], self.position[own]
 
-        def work() -> None:
-            for start in parts:  # a range's iterator gives each part to one thread
-                end = min(start + _ROWS, len(scores))
-                own = slice(first_query + start, first_query + end)
-                _keep_best(scores[start:end], first_item, self.score[own], self.position[own])
+        def work(rows: slice) -> None:
+            _keep_best(scores[rows], first_item, best[rows], position[rows])
 
         if self.score.shape[1]:
-            run_together(work, core_count() if scores.size > _SMALL else 1)
+            run_parts(work, len(scores), _ROWS, scores.size)
 
 
 @njit(nogil=True, cache=True)

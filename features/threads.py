@@ -7,7 +7,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["core_count", "run_together"]
+__all__ = ["core_count", "run_parts", "run_together"]
+
+
+_SMALL = 1 << 16
+"""Numbers below which a second thread costs more than it gives."""
 
 
 def core_count() -> int:
@@ -37,6 +41,27 @@ def run_together(work: Callable[[], object], threads: int) -> None:
     finally:
         for helper in helpers:
             helper.result()
+
+
+def run_parts(work: Callable[[slice], object], count: int, size: int, elements: int) -> None:
+    """Works through a range in parts, which the cores share.
+
+    Args:
+        work: does one part; called with its slice of the range, parts in any order.
+        count: end of the range, which begins at 0.
+        size: length of a part; the last may be shorter.
+        elements: numbers that all parts together look at; below 65,536 one thread does them all.
+
+    Raises:
+        Exception: whatever `work` raised first.
+    """
+    starts = iter(range(0, count, size))
+
+    def take() -> None:
+        for start in starts:  # a range's iterator gives each part to one thread
+            work(slice(start, min(start + size, count)))
+
+    run_together(take, core_count() if elements > _SMALL else 1)
 
 
 @functools.cache

@@ -18,6 +18,9 @@ __all__ = ["model_blocks", "score_blocks", "top_k"]
 
 Progress = Callable[[int, int, str], None]
 
+_IMAGES = 2048
+"""Images whose scores with a block of texts are held at a time."""
+
 
 @torch.no_grad()
 def model_blocks(
@@ -118,7 +121,3 @@ def top_k(
         if progress:
             progress(min(first + columns, len(text)), len(text), "")
     return found
-
-
-_IMAGES = 2048
-"""Images whose scores with a block of texts are held at a time."""

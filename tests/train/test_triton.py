@@ -58,10 +58,8 @@ def test_gradcheck():
 
 @interpreted_only
 def test_bfloat16_is_summed_in_float32():
-    from drsl.train.kernels.triton_gpu import triton_relation
-
     tensors = [each.detach().bfloat16() for each in inputs(5, 6, 50)]
-    ours = triton_relation(*tensors)
+    ours = relation_function(*tensors, "triton")
     assert ours.dtype == torch.bfloat16
     expected = relation_function(*(each.float() for each in tensors), "blocks")
     torch.testing.assert_close(ours, expected.bfloat16(), rtol=1e-2, atol=1e-2)

@@ -52,21 +52,20 @@ def relation_function(
         backend: `auto`, `numba`, `triton`, `l1` or `blocks`; they differ in speed and memory, not in what they give.
 
     Returns:
-        R (n_i, n_t).
+        R (n_i, n_t) in the type of a and b. float64 is worked out in float64, everything else in float32.
 
     Raises:
         SettingError: as `choose_backend`.
     """
     chosen = choose_backend(backend, a.device.type)
+    function = l1_relation if chosen == "l1" else blocked_relation
     if chosen == "numba":
-        from drsl.train.kernels.numba_cpu import fused_relation
-
-        return fused_relation(a, b, u, d)
-    if chosen == "triton":
-        from drsl.train.kernels.triton_gpu import triton_relation
-
-        return triton_relation(a, b, u, d)
-    return l1_relation(a, b, u, d) if chosen == "l1" else blocked_relation(a, b, u, d)
+        from drsl.train.kernels.numba_cpu import fused_relation as function
+    elif chosen == "triton":
+        from drsl.train.kernels.triton_gpu import triton_relation as function
+    result = torch.result_type(a, b)
+    kind = torch.float64 if result == torch.float64 else torch.float32
+    return function(a.to(kind), b.to(kind), u.to(kind), d.to(kind)).to(result)
 
 
 @functools.cache

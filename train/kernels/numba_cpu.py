@@ -52,13 +52,13 @@ def fused_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.T
     """R[p, q] = d + sum_h u[h] relu(a[p, h] + b[q, h]).
 
     Args:
-        a: (n_i, h) on the CPU; float64 is worked out in float64, everything else in float32.
+        a: (n_i, h) on the CPU, float32 or float64 as are the others.
         b: (n_t, h).
         u: (h,).
         d: (1,).
 
     Returns:
-        R (n_i, n_t) in the inputs' type; its gradient can be taken once, not twice. Memory O(n_i n_t + (n_i + n_t) h).
+        R (n_i, n_t); its gradient can be taken once, not twice. Memory O(n_i n_t + (n_i + n_t) h).
     """
     scores: torch.Tensor = _Fused.apply(a, b, u, d)
     return scores
@@ -67,35 +67,28 @@ def fused_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.T
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
-        ctx.given = [(each.dtype, each.shape) for each in (a, b, u, d)]
-        result = torch.result_type(a, b)
-        kind = torch.float64 if result == torch.float64 else torch.float32
-        u, a, b = (_full_lanes(each.detach().to(kind)) for each in (u, a, b))
+        ctx.width = len(u)
+        a, b, u = (_full_lanes(each.detach()) for each in (a, b, u))
         b_negative = b.neg()
         ctx.save_for_backward(a, b_negative, u)
-        scores = torch.empty((len(a), len(b)), dtype=kind)
+        scores = a.new_empty((len(a), len(b)))
         if scores.numel():
-            shift = torch.addmv(d.detach().to(kind).expand(len(b)), b, u)
+            shift = torch.addmv(d.detach().expand(len(b)), b, u)
             arrays = [each.numpy() for each in (a, b_negative, u, shift, scores)]
             _share(_forward, scores.numel() * a.shape[1], arrays)
-        return scores.to(result)
+        return scores
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
         a, b_negative, u = ctx.saved_tensors
-        gradient = gradient.to(u.dtype).contiguous()
-        found = [torch.empty_like(each) for each in (a, b_negative, u)]
+        gradient = gradient.contiguous()
+        make = torch.empty_like if gradient.numel() else torch.zeros_like
+        found = [make(each) for each in (a, b_negative, u)]
         if gradient.numel():
             arrays = [each.numpy() for each in (a, b_negative, u, gradient, *found)]
             _share(_backward, gradient.numel() * a.shape[1], arrays)
-        else:
-            found = [torch.zeros_like(each) for each in found]
-        found.append(gradient.sum())
-        return tuple(
-            each[..., : shape[-1]].to(dtype) if each.dim() else each.reshape(shape).to(dtype)
-            for each, (dtype, shape) in zip(found, ctx.given, strict=True)
-        )
+        return *(each[..., : ctx.width] for each in found), gradient.sum().view(1)
 
 
 def _full_lanes(rows: torch.Tensor) -> torch.Tensor:

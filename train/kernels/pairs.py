@@ -64,12 +64,9 @@ class _PairLayer(torch.autograd.Function):
         low = weight.to(product)
         work = _Work(left, right, low, bias, is_product, product)
         pairs, width = len(left) * len(right), len(weight)
-        keep = any(ctx.needs_input_grad) and pairs * width <= _KEPT
-        kept = (
-            left.new_empty((pairs, width), dtype=product)
-            if keep or (gain is not None and pairs * width <= _KEPT)
-            else None
-        )
+        read_again = any(ctx.needs_input_grad) or gain is not None  # by the backward pass, or behind the norm
+        keep = read_again and pairs * width <= _KEPT
+        kept = left.new_empty((pairs, width), dtype=product) if keep else None
         scores = left.new_empty(pairs)
         mean, variance = left.new_zeros(width), left.new_zeros(width)
         if gain is not None and pairs:
@@ -99,8 +96,8 @@ class _PairLayer(torch.autograd.Function):
                     kept[span] = hidden
             active = _normal(hidden, mean, scale, gain, offset, left.dtype)
             torch.mv(active.relu_(), u, out=scores[span])
-        ctx.save_for_backward(left, right, low, bias, gain, offset, u, mean, scale, kept if keep else None)
-        ctx.about = is_product, product, weight.dtype, bias.dtype
+        ctx.save_for_backward(left, right, low, bias, gain, offset, u, mean, scale, kept)
+        ctx.about = is_product, product
         ctx.mark_non_differentiable(mean, variance)
         return (scores + d).view(len(left), len(right)), mean, variance
 
@@ -108,7 +105,7 @@ class _PairLayer(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[Any, ...]:
         left, right, low, bias, gain, offset, u, mean, scale, kept = ctx.saved_tensors
-        is_product, product, *_ = ctx.about
+        is_product, product = ctx.about
         work = _Work(left, right, low, bias, is_product, product)
         flat = gradient.reshape(-1)
         pairs = max(1, len(flat))

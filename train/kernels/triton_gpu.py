@@ -27,13 +27,13 @@ def triton_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.
     """R[p, q] = d + sum_h u[h] relu(a[p, h] + b[q, h]).
 
     Args:
-        a: (n_i, h); float64 is worked out in float64, everything else in float32.
+        a: (n_i, h), float32 or float64 as are the others.
         b: (n_t, h).
         u: (h,).
         d: (1,).
 
     Returns:
-        R (n_i, n_t) in the inputs' type; its gradient can be taken once, not twice. Memory O(n_i n_t + (n_i + n_t) h).
+        R (n_i, n_t); its gradient can be taken once, not twice. Memory O(n_i n_t + (n_i + n_t) h).
     """
     scores: torch.Tensor = _Fused.apply(a, b, u, d)
     return scores
@@ -42,28 +42,24 @@ def triton_relation(a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, u: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
-        ctx.given = [each.dtype for each in (a, b, u, d)]
-        result = torch.result_type(a, b)
-        kind = torch.float64 if result == torch.float64 else torch.float32
-        a, b, u = (each.detach().to(kind).contiguous() for each in (a, b, u))
+        a, b, u = (each.detach().contiguous() for each in (a, b, u))
         ctx.save_for_backward(a, b, u)
         scores = a.new_empty((len(a), len(b)))
         if scores.numel():
-            shift = torch.addmv(d.detach().to(kind).expand(len(b)), b, u)
+            shift = torch.addmv(d.detach().expand(len(b)), b, u)
             grid = (triton.cdiv(len(a), _TILE), triton.cdiv(len(b), _TILE))
             columns = a.T.contiguous(), b.T.neg().contiguous()
             _score_kernel[grid](*columns, u, shift, scores, len(a), len(b), a.shape[1], TILE=_TILE, num_warps=8)
-        return scores.to(result)
+        return scores
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
         a, b, u = ctx.saved_tensors
-        gradient = gradient.to(u.dtype)
         image_sum = _masked_sum(a, b, gradient.T)
         text_sum = _masked_sum(b, a, gradient)
-        found = (u * image_sum, u * text_sum, (a * image_sum).sum(0) + (b * text_sum).sum(0), gradient.sum().view(1))
-        return tuple(each.to(dtype) for each, dtype in zip(found, ctx.given, strict=True))
+        u_gradient = (a * image_sum).sum(0) + (b * text_sum).sum(0)
+        return u * image_sum, u * text_sum, u_gradient, gradient.sum().view(1)
 
 
 def _masked_sum(rows: torch.Tensor, others: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,6 +38,8 @@ def prepare(folder: Path | None, dataset: str) -> None:
     manifest = project.layout.manifest
     config, write, notice = load_source(str(project.params.dataset(dataset).get("source")))
     settings = project.params.part(dataset, "prepare", config)
+    if hasattr(settings, "path"):  # sources read files where they lie; params.yaml names them from the project's folder
+        settings = replace(settings, path=str(project.params.root / settings.path))
     with project.writing(f"prepare@{dataset}", manifest), bar("pictures", "image") as update:
         items = write(manifest.parent, settings, update)
         write_manifest(manifest, items)

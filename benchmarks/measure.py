@@ -25,7 +25,7 @@ import drsl  # noqa: F401  (first: it settles how torch's threads wait)
 from drsl.features.threads import run_together
 from drsl.train.kernels import numba_cpu
 
-__all__ = ["busy_neighbour", "in_turn", "machine", "peak_megabytes", "report", "vector_operations"]
+__all__ = ["beside_busy", "busy_neighbour", "in_turn", "machine", "peak_megabytes", "report", "vector_operations"]
 
 
 def in_turn(ways: Mapping[str, Callable[[], object]], repeats: Mapping[str, int] | int) -> dict[str, float]:
@@ -82,6 +82,32 @@ def _status(key: str) -> int:
         if line.startswith(key + ":"):
             return int(line.split()[1])
     return 0
+
+
+def beside_busy(way: Callable[[], object], repeats: int, periods: int = 9) -> dict[str, Any]:
+    """Median seconds of a way alone and while another process keeps one core busy, in periods that take turns.
+
+    Other work that comes and goes on a shared machine so meets both. The middle period of each kind counts.
+
+    Args:
+        way: what to time.
+        repeats: how often in each period.
+        periods: periods of each kind.
+    """
+    alone, busy = [], []
+    for _ in range(periods):
+        alone.append(in_turn({"way": way}, repeats)["way"])
+        with busy_neighbour():
+            busy.append(in_turn({"way": way}, repeats)["way"])
+    seconds = {"alone": statistics.median(alone), "busy": statistics.median(busy)}
+    threads = torch.get_num_threads()
+    fair_share = (threads + 1) / threads  # one more thread wants these cores
+    return {
+        "seconds": seconds,
+        "times_alone": seconds["busy"] / seconds["alone"],
+        "times_fair_share": seconds["busy"] / seconds["alone"] / fair_share,
+        "times_fair_share_of_each_period": [round(b / a / fair_share, 2) for a, b in zip(alone, busy, strict=True)],
+    }
 
 
 @contextmanager

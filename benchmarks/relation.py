@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import copy
 
-from measure import busy_neighbour, in_turn, peak_megabytes, report, vector_operations  # isort: skip (sets threads)
+from measure import beside_busy, in_turn, peak_megabytes, report, vector_operations  # isort: skip (sets threads)
 import torch
 from plain import plain_twin
 
@@ -55,12 +55,9 @@ def main() -> None:
         kernels = {}
         for each in ("numba", "l1", "blocks"):
             kernels |= in_turn({each: lambda each=each: relation_function(a, b, u, d, each)}, min(repeats, 30))
-    with busy_neighbour():
-        busy = in_turn({"ours": ways["ours"]}, repeats)["ours"]
+    busy = beside_busy(ways["ours"], repeats, 1 if smoke else 9)
     lanes = numba_cpu._BYTES // 4
     limit = 3 * items * items * hidden / lanes / vector_operations()
-    threads = torch.get_num_threads()
-    fair_share = (threads + 1) / threads  # one more thread wants these cores
     report(
         "relation",
         {
@@ -76,11 +73,7 @@ def main() -> None:
             # From z a unit may fall on the other side of 0 by rounding: both forms are compared with float64.
             "largest_relative_error_from_z": error,
             "peak_megabytes": {name: peak_megabytes(ways[name]) for name in ("ours", "plain")},
-            "busy_neighbour": {
-                "seconds": busy,
-                "times_idle": busy / seconds["ours"],
-                "times_fair_share": busy / (seconds["ours"] * fair_share),
-            },
+            "busy_neighbour": busy,
         },
     )
 

@@ -1,4 +1,4 @@
-"""The four fusions g(z_image, z_text) of equation 4, and how the first layer splits over the linear ones."""
+"""The fusions g(z_image, z_text) of equation 4: their width, and how the first layer splits over the linear ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from drsl.features.errors import choose
 from drsl.train.config import FUSIONS
 
-__all__ = ["first_layer", "fuse", "fused_width"]
+__all__ = ["first_layer", "fused_width"]
 
 
 def fused_width(fusion: str, dim: int) -> int:
@@ -26,25 +26,6 @@ def fused_width(fusion: str, dim: int) -> int:
         SettingError: the fusion is unknown.
     """
     return 2 * dim if choose("fusion", fusion, FUSIONS) == "concat" else dim
-
-
-def fuse(fusion: str, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
-    """All pairs of images and texts, fused.
-
-    Args:
-        fusion: `concat`, `mul`, `add` or `sub`.
-        z_image: (n_i, dim).
-        z_text: (n_t, dim).
-
-    Returns:
-        (n_i, n_t, fused width).
-    """
-    image, text = torch.broadcast_tensors(z_image[:, None, :], z_text[None, :, :])
-    if fusion == "concat":
-        return torch.cat([image, text], dim=2)
-    if fusion == "mul":
-        return image * text
-    return image + text if fusion == "add" else image - text
 
 
 def first_layer(

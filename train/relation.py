@@ -7,18 +7,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from drsl.features.errors import choose
 from drsl.train.config import BACKENDS, FUSIONS
-from drsl.train.fusion import first_layer, fuse, fused_width
+from drsl.train.fusion import first_layer, fused_width
 from drsl.train.kernels import relation_function
+from drsl.train.kernels.deep import pair_layers
 from drsl.train.kernels.pairs import pair_layer
 
 __all__ = ["RelationNetwork"]
-
-_PAIRS = 1 << 14
-"""Pairs that one tile of the forms that do not factor holds: 64 MB a hidden layer of 1024 in float32."""
 
 
 class RelationNetwork(nn.Module):
@@ -76,16 +73,7 @@ class RelationNetwork(nn.Module):
             return self._last_hidden(a, b, "sum", precision)
         if self.fusion == "mul" and not self.middle:
             return self._last_hidden(z_image, z_text, "product", precision)
-        size = max(1, _PAIRS // max(1, len(z_text)))
-        if len(z_image) <= size or (self.training and self.norms):  # batch statistics need all pairs at once
-            return self._pairs(z_image, z_text)
-        tiles = [
-            checkpoint(self._pairs, rows, z_text, use_reentrant=False)
-            if torch.is_grad_enabled()
-            else self._pairs(rows, z_text)
-            for rows in z_image.split(size)
-        ]
-        return torch.cat(tiles)
+        return self._deep(z_image, z_text)
 
     def _last_hidden(self, left: torch.Tensor, right: torch.Tensor, kind: str, precision: str) -> torch.Tensor:
         """The last hidden layer over all pairs, tile by tile, with its batch norm."""
@@ -107,21 +95,28 @@ class RelationNetwork(nn.Module):
         weight, bias = scale[:, None] * weight, (bias - norm.running_mean) * scale + norm.bias
         return pair_layer(left, right, kind, weight, bias, u, d, precision=precision)[0]
 
-    def _pairs(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
-        """The plain form: every pair expanded, fused and sent through the layers."""
+    def _deep(self, z_image: torch.Tensor, z_text: torch.Tensor) -> torch.Tensor:
+        """Several hidden layers over all pairs."""
+        layers = [each for each in self.middle if isinstance(each, nn.Linear)]
+        norms = [each for each in self.norms if isinstance(each, nn.BatchNorm1d)]
+        left, right, kind = z_image, z_text, "product"
         if self.fusion == "mul":
-            hidden = self.first(fuse(self.fusion, z_image, z_text))
+            layers.insert(0, self.first)
         else:
-            a, b = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
-            hidden = a[:, None, :] + b[None, :, :]
-        hidden = hidden.flatten(0, 1)
-        for place in range(len(self.middle) + 1):
-            if place:
-                hidden = self.middle[place - 1](hidden)
-            if self.norms:
-                hidden = self.norms[place](hidden)
-            hidden = torch.relu(hidden)
-        return self.last(hidden).view(len(z_image), len(z_text))
+            left, right = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
+            kind = "sum"
+            if norms:
+                left, right = self._normalize(left, right)
+                norms = norms[1:]
+        pairs = len(left) * len(right)
+        if not (self.training and norms and pairs):
+            return pair_layers(left, right, kind, layers, norms, self.last)
+        _require_pairs(pairs)
+
+        def track(place: int, mean: torch.Tensor, variance: torch.Tensor) -> None:
+            _track(norms[place], mean, variance, pairs)
+
+        return pair_layers(left, right, kind, layers, norms, self.last, track)
 
     def _normalize(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Batch norm of a[p] + b[q] over all pairs, in closed form: mean(a) + mean(b) and var(a) + var(b)."""

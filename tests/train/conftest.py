@@ -88,12 +88,11 @@ def near():
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Makes blocks and tiles so small that a few items need several, the last one uneven."""
-    from drsl.train import relation
-    from drsl.train.kernels import pairs
+    from drsl.train.kernels import deep, pairs
 
     monkeypatch.setattr(blocks, "_ELEMENTS", 100)
     monkeypatch.setattr(pairs, "_TILE", 100)
-    monkeypatch.setattr(relation, "_PAIRS", 12)
+    monkeypatch.setattr(deep, "_TILE", 100)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ from torch.func import functional_call
 from drsl.features.errors import SettingError
 from drsl.train import RelationNetwork
 from drsl.train.config import FUSIONS
+from drsl.train.kernels import deep
 
 DIM = 6
-HIDDEN = {"one": 9, "two": (9, 8)}
+HIDDEN = {"one": 9, "two": (9, 8), "three": (9, 8, 7)}
 
 
 def network_of(fusion="concat", hidden=9, *, dtype=torch.float64, training=True, seed=0, **options):
@@ -122,7 +123,7 @@ def test_evaluation_does_not_change_the_state(fusion, hidden, batch_norm):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("backend", ["numba", "l1", "blocks"])
-@pytest.mark.parametrize("hidden", [4, (4, 3)])
+@pytest.mark.parametrize("hidden", [4, (4, 3), (4, 3, 3)])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_gradcheck(fusion, hidden, backend, batch_norm, small_blocks):
     network = network_of(fusion, hidden, backend=backend, batch_norm=batch_norm)
@@ -219,3 +220,20 @@ def test_unknown_words_name_the_nearest():
         RelationNetwork(fusion="mult")
     with pytest.raises(SettingError, match=r"backend: 'block' is not known \(did you mean 'blocks'"):
         RelationNetwork(backend="block")
+
+
+@pytest.mark.parametrize(("fusion", "hidden"), [("mul", (16, 16)), ("concat", (16, 16, 16))])
+def test_what_is_kept_for_the_gradient_does_not_grow_with_the_pairs(fusion, hidden, monkeypatch):
+    monkeypatch.setattr(deep, "_TILE", 16 * 16 * 16)
+    network = network_of(fusion, hidden, batch_norm=True)
+    kept = {}
+    for items in (20, 80):
+        elements = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda each, into=elements: into.append(each.numel()), lambda each: each
+        ):
+            scores = network(*representations(items, items))
+        kept[items] = sum(elements)
+        assert scores.shape == (items, items)
+    assert kept[80] < 80 * 80 * 16  # less than one layer's outputs over all pairs
+    assert kept[80] < 8 * kept[20]  # and linear in the items, whose pairs are 16 times as many

@@ -15,15 +15,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import drsl  # noqa: F401  # isort: skip  (before torch: it settles how torch's threads wait)
 import numpy as np
 import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-import drsl  # noqa: F401  (first: it settles how torch's threads wait)
 from drsl.features.threads import run_together
-from drsl.train.kernels import numba_cpu
+from drsl.train.kernels import vector_code
 
 __all__ = ["beside_busy", "busy_neighbour", "in_turn", "machine", "peak_megabytes", "report", "vector_operations"]
 
@@ -178,7 +178,7 @@ def _chains(typing: Any, rounds: Any) -> Any:
     """The sum of some chains after many rounds."""
 
     def build(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        vector = ir.VectorType(ir.FloatType(), numba_cpu._BYTES // 4)
+        vector = ir.VectorType(ir.FloatType(), vector_code.LANE_BYTES // 4)
         one = ir.Constant(vector, [1.0 + lane / 64 for lane in range(vector.count)])
         start = [ir.Constant(vector, [float(chain)] * vector.count) for chain in range(_CHAINS)]
 
@@ -187,14 +187,14 @@ def _chains(typing: Any, rounds: Any) -> Any:
             for each in values:
                 added = builder.fadd(each, one)
                 larger = builder.select(builder.fcmp_ordered(">", added, one), added, one)
-                found.append(numba_cpu._multiply_add(builder, larger, one, each))
+                found.append(vector_code.multiply_add(builder, larger, one, each))
             return found
 
-        values = numba_cpu._loop(builder, arguments[0], 1, start, step)
+        values = vector_code.loop(builder, arguments[0], 1, start, step)
         total = values[0]
         for each in values[1:]:
             total = builder.fadd(total, each)
-        return numba_cpu._across(builder, total)
+        return vector_code.across(builder, total)
 
     return types.float32(types.intp), build
 

@@ -13,7 +13,7 @@ import torch
 from plain import plain_twin
 
 from drsl.train import RelationNetwork
-from drsl.train.kernels import choose_backend, numba_cpu, relation_function
+from drsl.train.kernels import choose_backend, relation_function, vector_code
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         for each in ("numba", "l1", "blocks"):
             kernels |= in_turn({each: lambda each=each: relation_function(a, b, u, d, each)}, min(repeats, 30))
     busy = beside_busy(ways["ours"], repeats, 1 if smoke else 9)
-    lanes = numba_cpu._BYTES // 4
+    lanes = vector_code.LANE_BYTES // 4
     limit = 3 * items * items * hidden / lanes / vector_operations()
     report(
         "relation",

@@ -18,7 +18,7 @@ import torch
 from plain import plain_twin
 
 from drsl.train import get_method, top_k
-from drsl.train.kernels import numba_cpu
+from drsl.train.kernels import vector_code
 from drsl.train.methods.drsl import DrslConcat
 from drsl.train.model import DrslModel
 
@@ -44,7 +44,7 @@ def main() -> None:
     difference = float(np.abs(ways["ours"]()[:part] - plain()).max())
     seconds = in_turn(ways, 1 if smoke else {"ours": 10, "plain_tenth": 3})
     seconds["plain"] = 10 * seconds["plain_tenth"]
-    limit = 3 * items * items * 1024 / (numba_cpu._BYTES // 4) / vector_operations()
+    limit = 3 * items * items * 1024 / (vector_code.LANE_BYTES // 4) / vector_operations()
     report(
         "scoring",
         {

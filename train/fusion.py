@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,7 +30,12 @@ def fused_width(fusion: str, dim: int) -> int:
 
 
 def first_layer(
-    fusion: str, z_image: torch.Tensor, z_text: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
+    fusion: str,
+    z_image: torch.Tensor,
+    z_text: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    compiled: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Splits the first layer, so that W g(z_image[p], z_text[q]) + c = a[p] + b[q]; `mul` is not linear and does not.
 
@@ -39,11 +45,15 @@ def first_layer(
         z_text: (n_t, dim).
         weight: W (h, fused width).
         bias: c (h,).
+        compiled: with the compiled products of `drsl.train.kernels.products`, for float32 and float64 on the CPU.
 
     Returns:
         a (n_i, h), which has the bias, and b (n_t, h); their gradient can be taken once, not twice.
     """
-    a, b = _FirstLayer.apply(z_image, z_text, weight, bias, fusion)
+    inputs = (z_image, z_text, weight, bias)
+    compiled = compiled and all(each.dtype == weight.dtype and each.numel() for each in inputs)
+    compiled = compiled and weight.dtype in (torch.float32, torch.float64)
+    a, b = _FirstLayer.apply(*inputs, fusion, _compiled_products if compiled else _torch_products)
     return a, b
 
 
@@ -51,27 +61,47 @@ class _FirstLayer(torch.autograd.Function):
     """Two products forward and four backward; the weight's gradient is written in one piece, not put together."""
 
     @staticmethod
-    def forward(ctx: Any, z_image, z_text, weight, bias, fusion: str) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, z_image, z_text, weight, bias, fusion: str, multiply) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(z_image, z_text, weight)
-        ctx.fusion = fusion
+        ctx.about = fusion, multiply
         image, text = weight.chunk(2, dim=1) if fusion == "concat" else (weight, weight)
-        b = z_text @ text.T
-        return torch.addmm(bias, z_image, image.T), b.neg_() if fusion == "sub" else b
+        a, b = (each.new_empty(len(each), len(weight)) for each in (z_image, z_text))
+        multiply([(z_image, image.T, a, bias, 1.0), (z_text, text.T, b, None, -1.0 if fusion == "sub" else 1.0)])
+        return a, b
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_a: torch.Tensor, d_b: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         z_image, z_text, weight = ctx.saved_tensors
-        d_bias = d_a.sum(dim=0)
-        if ctx.fusion == "sub":
-            d_b = -d_b
-        image, text = weight.chunk(2, dim=1) if ctx.fusion == "concat" else (weight, weight)
-        d_weight = torch.empty_like(weight)
-        if ctx.fusion == "concat":
-            d_image, d_text = d_weight.chunk(2, dim=1)
-            torch.mm(d_a.T, z_image, out=d_image)
-            torch.mm(d_b.T, z_text, out=d_text)
+        fusion, multiply = ctx.about
+        image, text = weight.chunk(2, dim=1) if fusion == "concat" else (weight, weight)
+        d_weight, d_image, d_text = (each.new_empty(each.shape) for each in (weight, z_image, z_text))
+        sign = -1.0 if fusion == "sub" else 1.0
+        products = [(d_a, image, d_image, None, 1.0), (d_b, text, d_text, None, sign)]
+        if fusion == "concat":
+            ours, theirs = d_weight.chunk(2, dim=1)
+            multiply([*products, (d_a.T, z_image, ours, None, 1.0), (d_b.T, z_text, theirs, None, 1.0)])
         else:
-            torch.mm(d_a.T, z_image, out=d_weight)
-            d_weight.addmm_(d_b.T, z_text)
-        return d_a @ image, d_b @ text, d_weight, d_bias, None
+            multiply([*products, (d_a.T, z_image, d_weight, None, 1.0)])
+            multiply([(d_b.T, z_text, d_weight, d_weight, sign)])
+        return d_image, d_text, d_weight, d_a.sum(dim=0), None, None
+
+
+_Products = Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, float]]
+"""Each (left, right, out, start, sign): out = start + sign * left @ right; None is a start of zeros."""
+
+
+def _torch_products(products: _Products) -> None:
+    for left, right, out, start, sign in products:
+        if start is None:
+            torch.mm(left, right, out=out)
+            if sign != 1:
+                out.neg_()
+        else:
+            torch.addmm(start, left, right, alpha=sign, out=out)
+
+
+def _compiled_products(products: _Products) -> None:
+    from drsl.train.kernels.products import Product, multiply
+
+    multiply([Product(*each) for each in products])

@@ -11,7 +11,7 @@ from torch import nn
 from drsl.features.errors import choose
 from drsl.train.config import BACKENDS, FUSIONS
 from drsl.train.fusion import first_layer, fused_width
-from drsl.train.kernels import relation_function
+from drsl.train.kernels import choose_backend, relation_function
 from drsl.train.kernels.deep import pair_layers
 from drsl.train.kernels.pairs import pair_layer
 
@@ -65,7 +65,7 @@ class RelationNetwork(nn.Module):
         """
         u, d = self.last.weight[0], self.last.bias
         if self.fusion != "mul" and len(self.middle) < 2:
-            a, b = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
+            a, b = self._first(z_image, z_text)
             if self.norms:
                 a, b = self._normalize(a, b)
             if not self.middle:
@@ -74,6 +74,11 @@ class RelationNetwork(nn.Module):
         if self.fusion == "mul" and not self.middle:
             return self._last_hidden(z_image, z_text, "product", precision)
         return self._deep(z_image, z_text)
+
+    def _first(self, z_image: torch.Tensor, z_text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first layer's two parts, (n_i, h) and (n_t, h), of a fusion other than `mul`."""
+        compiled = choose_backend(self.backend, z_image.device.type) == "numba"
+        return first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias, compiled)
 
     def _last_hidden(self, left: torch.Tensor, right: torch.Tensor, kind: str, precision: str) -> torch.Tensor:
         """The last hidden layer over all pairs, tile by tile, with its batch norm."""
@@ -103,7 +108,7 @@ class RelationNetwork(nn.Module):
         if self.fusion == "mul":
             layers.insert(0, self.first)
         else:
-            left, right = first_layer(self.fusion, z_image, z_text, self.first.weight, self.first.bias)
+            left, right = self._first(z_image, z_text)
             kind = "sum"
             if norms:
                 left, right = self._normalize(left, right)

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from drsl.extract.contents import contents_of
 from drsl.extract.duplicates import first_alike, spread
 from drsl.extract.encoder import Encoder
 from drsl.features.digest import fingerprint
 from drsl.features.errors import UserError
-from drsl.features.manifest import SPLITS, Item, Manifest
+from drsl.features.manifest import Item, Manifest
 from drsl.features.store import open_feature_writer
 
-__all__ = ["Accuracy", "contents_of", "encode_items", "features_fingerprint", "labels_of"]
+__all__ = ["Accuracy", "encode_items", "features_fingerprint", "labels_of"]
 
 
 @dataclass(frozen=True)
@@ -30,36 +31,6 @@ class Accuracy:
     """on val items"""
     test: float
     """on test items"""
-
-
-def contents_of(manifest: Manifest, items: Sequence[Item], modality: str) -> list[Any]:
-    """The raw content of items: image files or texts.
-
-    Args:
-        manifest: says where image files are.
-        items: the items wanted.
-        modality: `image` or `text`.
-
-    Returns:
-        Paths, or texts, in order.
-
-    Raises:
-        UserError: an image file is missing, or lies outside the data set's folder.
-    """
-    if modality == "text":
-        return [item.text for item in items]
-    paths = []
-    for item in items:
-        if not manifest.holds(item):
-            raise UserError(f"image of {item.id!r} lies outside {manifest.folder}: {item.image}")
-        paths.append(manifest.image_path(item))
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}: "
-            f"`drsl data check -d {manifest.folder.name}` lists them"
-        )
-    return paths
 
 
 def features_fingerprint(network_fingerprint: str, manifest_digest: str) -> str:
@@ -86,7 +57,7 @@ def labels_of(manifest: Manifest, items: Sequence[Item]) -> np.ndarray:
         (n,) int64, index into `manifest.classes`.
     """
     number = {name: place for place, name in enumerate(manifest.classes)}
-    return np.array([number[item.label] for item in items], dtype=np.int64)
+    return np.fromiter((number[item.label] for item in items), dtype=np.int64, count=len(items))
 
 
 def encode_items(
@@ -114,7 +85,7 @@ def encode_items(
     items = manifest.of(encoder.modality)
     contents = contents_of(manifest, items, encoder.modality)
     label = labels_of(manifest, items)
-    split = np.array([SPLITS.index(item.split) for item in items], dtype=np.uint8)
+    split = manifest.columns.split[manifest.columns.rows(encoder.modality)]
     made = {key: value for key, value in about.items() if key not in ("vocabulary", "classes")}
     attrs = {
         "dataset": manifest.folder.name,
@@ -130,8 +101,8 @@ def encode_items(
         out, id=ids, label=label, split=split, classes=manifest.classes, dim=encoder.dim, attrs=attrs
     ) as writer:
         first = first_alike(contents)
-        once = [contents[place] for place, like in enumerate(first) if like == place]
-        for feature, predicted in spread(first, encoder.encode(once)):
+        once = np.flatnonzero(first == np.arange(len(first)))
+        for feature, predicted in spread(first, encoder.encode(contents.take(once))):
             finite = np.isfinite(feature).all(axis=1)
             if not finite.all():
                 bad = ids[done + int(np.flatnonzero(~finite)[0])]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from drsl.extract.config import FinetuneConfig
-from drsl.extract.encode import Accuracy, contents_of, encode_items, labels_of
+from drsl.extract.contents import contents_of
+from drsl.extract.encode import Accuracy, encode_items, labels_of
 from drsl.extract.encoder import Encoder
 from drsl.extract.finetune import EpochLog, finetune
 from drsl.extract.modalities import load_modality
@@ -20,7 +21,7 @@ from drsl.features.atomic import write_json, write_text
 from drsl.features.digest import fingerprint
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
-from drsl.features.manifest import Manifest
+from drsl.features.manifest import SPLITS, Manifest
 
 __all__ = ["encode_stage", "finetune_stage", "load_encoder"]
 
@@ -50,16 +51,16 @@ def finetune_stage(
         UserError: an image cannot be read, there are fewer than two training items, the loss is not finite, or a
             file cannot be written.
     """
-    items = [item for item in manifest.of(encoder.modality) if item.split != "test"]
-    split = np.array([item.split for item in items])
+    items = manifest.of(encoder.modality, "train", "val")
+    split = manifest.columns.split[manifest.columns.rows(encoder.modality, "train", "val")]
     checkpoint = layout.work / f"finetune-{encoder.modality}.pt"
     recipe = {"stage": "finetune", "about": encoder.about(), "manifest": manifest.digest}
     log = finetune(
         encoder,
         encoder.open(contents_of(manifest, items, encoder.modality)),
         labels_of(manifest, items),
-        np.flatnonzero(split == "train"),
-        np.flatnonzero(split == "val"),
+        np.flatnonzero(split == SPLITS.index("train")),
+        np.flatnonzero(split == SPLITS.index("val")),
         config,
         checkpoint=checkpoint,
         fingerprint=fingerprint(recipe),

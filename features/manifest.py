@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from drsl.features.atomic import publish
 from drsl.features.items import COLUMNS, MODALITIES, SPLITS, Columns, Item, ItemsById, columns_of
 from drsl.features.manifest_file import FileItems, scan_manifest
 
-__all__ = ["COLUMNS", "MODALITIES", "SPLITS", "Item", "Manifest", "read_manifest", "write_manifest"]
+__all__ = ["COLUMNS", "MODALITIES", "SPLITS", "Item", "Manifest", "read_manifest", "take", "write_manifest"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ class Manifest:
         Returns:
             Items in the manifest's order, read when asked for as `items` are.
         """
-        rows = self.columns.rows(modality, *splits)
-        return self.items.take(rows) if isinstance(self.items, FileItems) else tuple(self.items[row] for row in rows)
+        return take(self.items, self.columns.rows(modality, *splits))
 
     def image_path(self, item: Item) -> Path:
         """Where an item's image file is.
@@ -92,6 +93,19 @@ class Manifest:
     @cached_property
     def _home(self) -> Path:
         return self.folder.resolve()
+
+
+def take(items: Sequence[Item], places: np.ndarray) -> Sequence[Item]:
+    """Some of the items.
+
+    Args:
+        items: of a manifest.
+        places: positions among them, in any order.
+
+    Returns:
+        Those items, in memory or read when asked for as `items` are.
+    """
+    return items.take(places) if isinstance(items, FileItems) else tuple(items[place] for place in places.tolist())
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from drsl.extract.encode import Accuracy, contents_of, encode_items, features_fingerprint, labels_of
+from drsl.extract.contents import contents_of
+from drsl.extract.encode import Accuracy, encode_items, features_fingerprint, labels_of
 from drsl.features.errors import UserError
 from drsl.features.manifest import Item, Manifest
 from drsl.features.store import read_features
@@ -36,8 +37,8 @@ def manifest(tmp_path):
 
 def test_texts_are_given_in_order(manifest):
     items = manifest.of("text")
-    assert contents_of(manifest, items, "text") == [item.text for item in items]
-    assert contents_of(manifest, [], "text") == []
+    assert list(contents_of(manifest, items, "text")) == [item.text for item in items]
+    assert list(contents_of(manifest, [], "text")) == []
 
 
 def test_image_files_are_given_in_order(manifest):
@@ -45,7 +46,7 @@ def test_image_files_are_given_in_order(manifest):
     (manifest.folder / "images").mkdir()
     for item in items:
         manifest.image_path(item).touch()
-    assert contents_of(manifest, items, "image") == [manifest.folder / item.image for item in items]
+    assert list(contents_of(manifest, items, "image")) == [manifest.folder / item.image for item in items]
 
 
 def test_missing_images_are_counted_and_the_first_is_named(manifest):
@@ -82,7 +83,7 @@ def test_a_folder_reached_by_a_link_is_inside(manifest, tmp_path):
     (manifest.folder / "a.png").touch()
     (tmp_path / "short").symlink_to(manifest.folder)
     item = Item("x", "a.png", "", "a", "train")
-    assert contents_of(Manifest((item,), tmp_path / "short"), [item], "image") == [tmp_path / "short" / "a.png"]
+    assert list(contents_of(Manifest((item,), tmp_path / "short"), [item], "image")) == [tmp_path / "short" / "a.png"]
 
 
 def test_labels_are_numbers_of_sorted_classes(manifest):

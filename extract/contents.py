@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from operator import index
 from typing import Any, overload
@@ -50,6 +51,14 @@ class Contents(Sequence[Any]):
             Their contents, looked up when asked for.
         """
         return Contents(self._manifest, take(self._items, places), self._modality)
+
+    def stamp(self) -> str:
+        """Digest of the image files' sizes and times of change; texts are the manifest's, whose digest covers them."""
+        content = hashlib.sha256()
+        for path in self if self._modality == "image" else ():
+            found = path.stat()
+            content.update(b"%d %d\n" % (found.st_size, found.st_mtime_ns))
+        return content.hexdigest()
 
     def _content(self, item: Item) -> Any:
         return item.text if self._modality == "text" else self._manifest.image_path(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from drsl.features.digest import digest_file
 
-__all__ = ["first_alike", "spread"]
+__all__ = ["first_alike"]
 
 
 def first_alike(contents: Sequence[Any]) -> np.ndarray:
@@ -42,35 +42,3 @@ def _digest(content: Any) -> bytes:
     if isinstance(content, Path):
         return bytes.fromhex(digest_file(content))
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
-
-
-def spread(
-    first: np.ndarray, encoded: Iterable[tuple[np.ndarray, np.ndarray]]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Gives every item the outcome of the first that is like it.
-
-    Args:
-        first: (n,) positions from `first_alike`.
-        encoded: batches of outcomes (b, ...) of those items only that are the first of their kind, in order.
-
-    Yields:
-        Batches of outcomes of all n items, in order; what is no longer needed is forgotten.
-    """
-    waiting = np.bincount(first, minlength=1)
-    kept: dict[int, tuple[np.ndarray, ...]] = {}
-    place = 0
-    for batch in encoded:
-        rows = list(zip(*batch, strict=True))[::-1]
-        block = []
-        while place < len(first) and (first[place] != place or rows):
-            own = int(first[place])
-            outcome = rows.pop() if own == place else kept[own]
-            waiting[own] -= 1
-            if waiting[own]:
-                kept[own] = outcome
-            else:
-                kept.pop(own, None)
-            block.append(outcome)
-            place += 1
-        feature, predicted = zip(*block, strict=True)
-        yield np.stack(feature), np.stack(predicted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 
 from drsl.extract.contents import contents_of
-from drsl.extract.duplicates import first_alike, spread
+from drsl.extract.duplicates import first_alike
+from drsl.extract.encode_blocks import encode_missing, open_blocks
 from drsl.extract.encoder import Encoder
+from drsl.features.blocks import Blocks
 from drsl.features.digest import fingerprint
-from drsl.features.errors import UserError
 from drsl.features.manifest import Item, Manifest
+from drsl.features.stopping import stop_requests
 from drsl.features.store import open_feature_writer
 
 __all__ = ["Accuracy", "encode_items", "features_fingerprint", "labels_of"]
+
+_PIECE = 1 << 24
+"""Bytes copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +70,28 @@ def encode_items(
     about: dict[str, Any],
     manifest: Manifest,
     out: Path,
+    work: Path,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Accuracy:
     """Writes the feature file of one modality, in the manifest's order; the same bytes are encoded once.
+
+    A run that was stopped goes on where it was, and ends with the same bytes: what is encoded is kept in blocks of
+    whole batches until the feature file is there.
 
     Args:
         encoder: the trained network.
         about: the network file's description; what made the features.
         manifest: all items; those without this modality get no row.
         out: the feature file to make.
-        on_progress: called with (items done, items in all, "").
+        work: the folder of the blocks; it holds nothing else.
+        on_progress: called with (items done, items in all, ""); first with "going on" when blocks are there already.
 
     Returns:
         The classifier's accuracy on each split.
 
     Raises:
-        UserError: an image cannot be read, a feature is not finite, or the file cannot be written.
+        UserError: an image cannot be read, a feature is not finite, or a file cannot be written.
+        Stopped: SIGINT or SIGTERM came; what was encoded is kept.
     """
     items = manifest.of(encoder.modality)
     contents = contents_of(manifest, items, encoder.modality)
@@ -94,23 +105,30 @@ def encode_items(
         "manifest_digest": manifest.digest,
         "fingerprint": features_fingerprint(about["fingerprint"], manifest.digest),
     }
-    right = np.zeros(len(items), dtype=bool)
-    done = 0
     ids = [item.id for item in items]
-    with open_feature_writer(
-        out, id=ids, label=label, split=split, classes=manifest.classes, dim=encoder.dim, attrs=attrs
-    ) as writer:
+    right = np.zeros(len(items), dtype=bool)
+    columns = {"id": ids, "label": label, "split": split, "classes": manifest.classes, "dim": encoder.dim}
+    with stop_requests() as stop, open_feature_writer(out, **columns, attrs=attrs) as writer:
         first = first_alike(contents)
-        once = np.flatnonzero(first == np.arange(len(first)))
-        for feature, predicted in spread(first, encoder.encode(contents.take(once))):
-            finite = np.isfinite(feature).all(axis=1)
-            if not finite.all():
-                bad = ids[done + int(np.flatnonzero(~finite)[0])]
-                raise UserError(f"the feature of {bad!r} is not finite: the network is broken, finetune again")
-            writer.append(feature)
-            right[done : done + len(feature)] = predicted == label[done : done + len(feature)]
-            done += len(feature)
+        once = np.flatnonzero(first == np.arange(len(first)))  # the items that the network sees
+
+        def tell(rows: int, word: str = "") -> None:
             if on_progress:
-                on_progress(done, len(items), "")
+                on_progress(int(once[rows]) if rows < len(once) else len(items), len(items), word)
+
+        blocks = open_blocks(encoder, attrs["fingerprint"], contents, len(once), work)
+        encode_missing(encoder, contents.take(once), blocks, stop, tell, name=lambda row: ids[once[row]])
+        for part, rows in _pieces(blocks, np.searchsorted(once, first)):
+            writer.append(rows["feature"])
+            right[part] = rows["predicted"] == label[part]
+    blocks.remove()
     shares = [float(right[split == code].mean()) if (split == code).any() else float("nan") for code in range(3)]
     return Accuracy(*shares)
+
+
+def _pieces(blocks: Blocks, number: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows by their numbers, some megabytes at a time."""
+    size = max(1, _PIECE // blocks.dtype.itemsize)
+    for start in range(0, len(number), size):
+        part = slice(start, start + size)
+        yield part, blocks.take(number[part])

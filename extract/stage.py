@@ -116,18 +116,27 @@ def encode_stage(
         encoder: a trained network.
         about: its file's description.
         manifest: all items.
-        layout: where files go: `features` and `encoder_result`.
-        on_progress: called with (items done, items in all, "").
+        layout: where files go: `features`, `encoder_result`, and what is kept for a later run in `work`.
+        on_progress: called with (items done, items in all, a word).
 
     Returns:
         The accuracies, and items encoded a second.
 
     Raises:
         UserError: an item cannot be read or a file cannot be written.
+        Stopped: SIGINT or SIGTERM came; a later run goes on.
     """
-    start = time.perf_counter()
-    accuracy = encode_items(encoder, about, manifest, layout.features(encoder.modality), on_progress)
-    rate = len(manifest.of(encoder.modality)) / (time.perf_counter() - start)
+    start, kept = time.perf_counter(), 0
+
+    def tell(done: int, total: int, word: str) -> None:
+        nonlocal kept
+        kept = done if word else kept
+        if on_progress:
+            on_progress(done, total, word)
+
+    out, work = layout.features(encoder.modality), layout.work / f"encode-{encoder.modality}"
+    accuracy = encode_items(encoder, about, manifest, out, work, tell)
+    rate = (len(manifest.of(encoder.modality)) - kept) / (time.perf_counter() - start)
     known = {f"{name}_accuracy": round(value, 6) for name, value in asdict(accuracy).items() if value == value}
     write_json(layout.encoder_result(encoder.modality), known)
     return accuracy, rate

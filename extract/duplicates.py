@@ -30,7 +30,7 @@ def first_alike(contents: Sequence[Any]) -> np.ndarray:
     size = np.fromiter((each.stat().st_size if isinstance(each, Path) else 0 for each in contents), dtype=np.int64)
     _, kind, shared = np.unique(size, return_inverse=True, return_counts=True)
     asked = shared[kind] > 1
-    digest = np.array([_digest(each) for each in compress(contents, asked)], dtype="S32")
+    digest = np.fromiter((_digest(each) for each in compress(contents, asked)), "S32", count=int(asked.sum()))
     _, earliest, alike = np.unique(digest, return_index=True, return_inverse=True)
     first = np.arange(len(size))
     places = np.flatnonzero(asked)

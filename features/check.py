@@ -45,7 +45,9 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
     columns = manifest.columns
     places = columns.label.astype(np.int64) * len(SPLITS) + columns.split
     count = np.bincount(places, minlength=len(manifest.classes) * len(SPLITS)).reshape(-1, len(SPLITS))
-    rows = [(name, *counts) for name, counts in zip(manifest.classes, count.tolist(), strict=True)]
+    rows: list[tuple[str | int, ...]] = [
+        (name, *counts) for name, counts in zip(manifest.classes, count.tolist(), strict=True)
+    ]
     total = count.sum(axis=0).tolist()
     images = manifest.of("image")
     problems = [f"there is no item in the {split} split" for split, n in zip(SPLITS, total, strict=True) if not n]

@@ -90,7 +90,7 @@ class ColumnsBuilder:
             label: its class.
             split: its split; an unknown one, in items that nobody checked, counts as none.
         """
-        pieces = []
+        pieces: list[bytes] = []
         for cell in (id, image, text, label, split):
             encoded = cell.encode("utf-8")
             pieces += (len(encoded).to_bytes(8, "little"), encoded)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 __all__ = ["Stopped", "stop_requests"]
 
@@ -33,7 +34,7 @@ def stop_requests() -> Iterator[Callable[[], int]]:
         Python delivers no signals, it stays 0.
     """
     came: list[int] = []
-    usual = {}
+    usual: dict[int, Any] = {}
 
     def restore() -> None:
         for number, handler in usual.items():

@@ -1,13 +1,17 @@
 """A run that ends in the middle goes on, and its file is equal to the byte."""
 
+import gc
 import signal
 import time
+import tracemalloc
+from collections import deque
 
 import numpy as np
 import pytest
 
 from drsl.extract import encode_blocks
 from drsl.features.errors import UserError
+from drsl.features.manifest import Item, read_manifest, write_manifest
 from drsl.features.stopping import Stopped
 
 RUN = """
@@ -214,6 +218,23 @@ def test_a_folder_that_cannot_be_read_is_one_error(folder):
     (folder / "work").write_text("a file")
     with pytest.raises(UserError):
         run(folder, Slow())
+
+
+def test_texts_are_not_held(folder):
+    texts = (f"{n} 1 2 3" + " " * 16_000 for n in range(1500))
+    write_manifest(folder / "manifest.csv", (Item(f"{n}", "", each, "a", "train") for n, each in enumerate(texts)))
+    encoder = Slow()
+    encoder.seen = deque(maxlen=1)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        manifest = read_manifest(folder / "manifest.csv")
+        _SPACE["encode_items"](encoder, {"fingerprint": ""}, manifest, folder / "text.h5", folder / "work")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (folder / "manifest.csv").stat().st_size > 24e6
+    assert peak < 12e6
 
 
 def start(start_python, folder):

@@ -511,6 +511,20 @@ def test_what_is_held_of_a_row_is_small():
     assert sum(held) <= 23 * 1000
 
 
+def test_items_that_end_with_an_error_leave_the_old_file(path):
+    write_manifest(path, [Item("1", "a", "b", "c", "train")])
+    before = path.read_bytes()
+
+    def items():
+        yield Item("2", "a", "b", "c", "train")
+        raise UserError("no more")
+
+    with pytest.raises(UserError, match="no more"):
+        write_manifest(path, items())
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["manifest.csv"]
+
+
 # Anything else is an error for people as well.
 
 

@@ -50,6 +50,7 @@ def finetune_stage(
     Raises:
         UserError: an image cannot be read, there are fewer than two training items, the loss is not finite, or a
             file cannot be written.
+        Stopped: SIGINT or SIGTERM came; a later run goes on.
     """
     items = manifest.of(encoder.modality, "train", "val")
     split = manifest.columns.split[manifest.columns.rows(encoder.modality, "train", "val")]

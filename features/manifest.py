@@ -52,17 +52,17 @@ class Manifest:
         """The items by their ids."""
         return ItemsById(self.items, self.columns.key)
 
-    def of(self, modality: str, *splits: str) -> Sequence[Item]:
+    def of(self, modality: str, *splits: str | None) -> Sequence[Item]:
         """The items that have a given modality.
 
         Args:
             modality: `"image"` or `"text"`.
-            splits: only these splits; none means all.
+            splits: only these splits; none, or None, means all.
 
         Returns:
             Items in the manifest's order, read when asked for as `items` are.
         """
-        return take(self.items, self.columns.rows(modality, *splits))
+        return take(self.items, self.columns.rows(modality, *(each for each in splits if each is not None)))
 
     def image_path(self, item: Item) -> Path:
         """Where an item's image file is.

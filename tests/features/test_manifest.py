@@ -180,6 +180,7 @@ def test_items_by_modality_and_split_in_order(write):
     manifest = read_manifest(write(text))
     assert [item.id for item in manifest.of("image")] == ["3", "2", "0"]
     assert [item.id for item in manifest.of("text")] == ["3", "1", "0"]
+    assert [item.id for item in manifest.of("text", None)] == ["3", "1", "0"]
     assert [item.id for item in manifest.of("text", "train")] == ["3", "1"]
     assert [item.id for item in manifest.of("text", "test")] == []
 

@@ -123,7 +123,9 @@ def memory(count: int) -> dict[str, float | None]:
         manifest = make_photos(Path(folder), count, (40, 40), "png")
         encoder = encoder_for(manifest, 32, "float32", [])
         about = {"fingerprint": "0" * 64}
-        peak = peak_megabytes(lambda: encode_items(encoder, about, manifest, Path(folder) / "image.h5"))
+        peak = peak_megabytes(
+            lambda: encode_items(encoder, about, manifest, Path(folder) / "image.h5", Path(folder) / "work")
+        )
     return {"images": count, "peak_megabytes": peak, "feature_megabytes": count * encoder.dim * 4 / 2**20}
 
 

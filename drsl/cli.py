@@ -11,6 +11,7 @@ import click
 
 from drsl import __version__
 from drsl.features.errors import UserError
+from drsl.features.stopping import Stopped
 
 __all__ = ["main"]
 
@@ -89,6 +90,9 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("stopped; run the same command again to go on", err=True)
         sys.exit(130)
+    except Stopped as stop:
+        click.echo(f"stopped: {stop}", err=True)
+        sys.exit(128 + stop.signal)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from drsl.extract.duplicates import first_alike, spread
+from drsl.extract.contents import contents_of
+from drsl.extract.duplicates import first_alike
+from drsl.extract.encode_blocks import encode_missing, open_blocks
 from drsl.extract.encoder import Encoder
+from drsl.features.blocks import Blocks
 from drsl.features.digest import fingerprint
-from drsl.features.errors import UserError
-from drsl.features.manifest import SPLITS, Item, Manifest
+from drsl.features.manifest import Item, Manifest
+from drsl.features.stopping import stop_requests
 from drsl.features.store import open_feature_writer
 
-__all__ = ["Accuracy", "contents_of", "encode_items", "features_fingerprint", "labels_of"]
+__all__ = ["Accuracy", "encode_items", "features_fingerprint", "labels_of"]
+
+_PIECE = 1 << 24
+"""Bytes copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,36 +36,6 @@ class Accuracy:
     """on val items"""
     test: float
     """on test items"""
-
-
-def contents_of(manifest: Manifest, items: Sequence[Item], modality: str) -> list[Any]:
-    """The raw content of items: image files or texts.
-
-    Args:
-        manifest: says where image files are.
-        items: the items wanted.
-        modality: `image` or `text`.
-
-    Returns:
-        Paths, or texts, in order.
-
-    Raises:
-        UserError: an image file is missing, or lies outside the data set's folder.
-    """
-    if modality == "text":
-        return [item.text for item in items]
-    paths = []
-    for item in items:
-        if not manifest.holds(item):
-            raise UserError(f"image of {item.id!r} lies outside {manifest.folder}: {item.image}")
-        paths.append(manifest.image_path(item))
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}: "
-            f"`drsl data check -d {manifest.folder.name}` lists them"
-        )
-    return paths
 
 
 def features_fingerprint(network_fingerprint: str, manifest_digest: str) -> str:
@@ -86,7 +62,7 @@ def labels_of(manifest: Manifest, items: Sequence[Item]) -> np.ndarray:
         (n,) int64, index into `manifest.classes`.
     """
     number = {name: place for place, name in enumerate(manifest.classes)}
-    return np.array([number[item.label] for item in items], dtype=np.int64)
+    return np.fromiter((number[item.label] for item in items), dtype=np.int64, count=len(items))
 
 
 def encode_items(
@@ -94,27 +70,33 @@ def encode_items(
     about: dict[str, Any],
     manifest: Manifest,
     out: Path,
+    work: Path,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Accuracy:
     """Writes the feature file of one modality, in the manifest's order; the same bytes are encoded once.
+
+    A run that was stopped goes on where it was, and ends with the same bytes: what is encoded is kept in blocks of
+    whole batches until the feature file is there.
 
     Args:
         encoder: the trained network.
         about: the network file's description; what made the features.
         manifest: all items; those without this modality get no row.
         out: the feature file to make.
-        on_progress: called with (items done, items in all, "").
+        work: the folder of the blocks; it holds nothing else.
+        on_progress: called with (items done, items in all, ""); first with "going on" when blocks are there already.
 
     Returns:
         The classifier's accuracy on each split.
 
     Raises:
-        UserError: an image cannot be read, a feature is not finite, or the file cannot be written.
+        UserError: an image cannot be read, a feature is not finite, or a file cannot be written.
+        Stopped: SIGINT or SIGTERM came; what was encoded is kept.
     """
     items = manifest.of(encoder.modality)
     contents = contents_of(manifest, items, encoder.modality)
     label = labels_of(manifest, items)
-    split = np.array([SPLITS.index(item.split) for item in items], dtype=np.uint8)
+    split = manifest.columns.split[manifest.columns.rows(encoder.modality)]
     made = {key: value for key, value in about.items() if key not in ("vocabulary", "classes")}
     attrs = {
         "dataset": manifest.folder.name,
@@ -123,23 +105,30 @@ def encode_items(
         "manifest_digest": manifest.digest,
         "fingerprint": features_fingerprint(about["fingerprint"], manifest.digest),
     }
-    right = np.zeros(len(items), dtype=bool)
-    done = 0
     ids = [item.id for item in items]
-    with open_feature_writer(
-        out, id=ids, label=label, split=split, classes=manifest.classes, dim=encoder.dim, attrs=attrs
-    ) as writer:
+    right = np.zeros(len(items), dtype=bool)
+    columns = {"id": ids, "label": label, "split": split, "classes": manifest.classes, "dim": encoder.dim}
+    with stop_requests() as stop, open_feature_writer(out, **columns, attrs=attrs) as writer:
         first = first_alike(contents)
-        once = [contents[place] for place, like in enumerate(first) if like == place]
-        for feature, predicted in spread(first, encoder.encode(once)):
-            finite = np.isfinite(feature).all(axis=1)
-            if not finite.all():
-                bad = ids[done + int(np.flatnonzero(~finite)[0])]
-                raise UserError(f"the feature of {bad!r} is not finite: the network is broken, finetune again")
-            writer.append(feature)
-            right[done : done + len(feature)] = predicted == label[done : done + len(feature)]
-            done += len(feature)
+        once = np.flatnonzero(first == np.arange(len(first)))  # the items that the network sees
+
+        def tell(rows: int, word: str = "") -> None:
             if on_progress:
-                on_progress(done, len(items), "")
+                on_progress(int(once[rows]) if rows < len(once) else len(items), len(items), word)
+
+        blocks = open_blocks(encoder, attrs["fingerprint"], contents, len(once), work)
+        encode_missing(encoder, contents.take(once), blocks, stop, tell, name=lambda row: ids[once[row]])
+        for part, rows in _pieces(blocks, np.searchsorted(once, first)):
+            writer.append(rows["feature"])
+            right[part] = rows["predicted"] == label[part]
+    blocks.remove()
     shares = [float(right[split == code].mean()) if (split == code).any() else float("nan") for code in range(3)]
     return Accuracy(*shares)
+
+
+def _pieces(blocks: Blocks, number: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows by their numbers, some megabytes at a time."""
+    size = max(1, _PIECE // blocks.dtype.itemsize)
+    for start in range(0, len(number), size):
+        part = slice(start, start + size)
+        yield part, blocks.take(number[part])

@@ -18,6 +18,7 @@ from drsl.extract.config import FinetuneConfig
 from drsl.extract.encoder import Batches, Encoder
 from drsl.features.atomic import write_bytes
 from drsl.features.errors import UserError
+from drsl.features.stopping import Stopped, stop_requests
 
 __all__ = ["EpochLog", "finetune"]
 
@@ -71,6 +72,7 @@ def finetune(
     Raises:
         UserError: there are fewer than two training items, or the loss is no longer finite (names epoch and learning
             rate).
+        Stopped: SIGINT or SIGTERM came and the epoch has ended; the checkpoint is kept.
     """
     if len(train) < 2:
         raise UserError(
@@ -82,12 +84,18 @@ def finetune(
         loop = _Loop(encoder, batches, torch.from_numpy(label), train, val, config)
         if checkpoint is not None and checkpoint.is_file():
             loop.resume(checkpoint, fingerprint)
-        saved = time.monotonic()
-        while loop.epoch < config.epochs:
-            loop.run_epoch(on_progress)
-            if checkpoint is not None and loop.epoch < config.epochs and time.monotonic() - saved > _SAVE_EVERY:
-                loop.save(checkpoint, fingerprint)
-                saved = time.monotonic()
+        with stop_requests() as stop:
+            saved = time.monotonic()
+            while loop.epoch < config.epochs:
+                loop.run_epoch(on_progress, stop)
+                if loop.epoch == config.epochs:
+                    break
+                if checkpoint is not None and (stop() or time.monotonic() - saved > _SAVE_EVERY):
+                    loop.save(checkpoint, fingerprint)
+                    saved = time.monotonic()
+                if stop():
+                    kept = "" if checkpoint is None else " and kept; run the same command again to go on"
+                    raise Stopped(stop(), f"epoch {loop.epoch} of {config.epochs} is done{kept}")
         loop.take_best()
     return loop.log
 
@@ -116,7 +124,7 @@ class _Loop:
         self.log: list[EpochLog] = []
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
 
-    def run_epoch(self, on_progress: Callable[[int, int, str], None] | None) -> None:
+    def run_epoch(self, on_progress: Callable[[int, int, str], None] | None, stop: Callable[[], int]) -> None:
         """One pass over the training items, then one over the val items."""
         self.network.train()
         order = self.train[torch.randperm(len(self.train), generator=self.generator).numpy()]
@@ -143,7 +151,8 @@ class _Loop:
                 )
             if on_progress:
                 past = self.epoch * len(order) + done
-                on_progress(past, self.config.epochs * len(order), self._word())
+                word = "stopping when this epoch ends; once more stops now" if stop() else self._word()
+                on_progress(past, self.config.epochs * len(order), word)
         self.epoch += 1
         accuracy = self._accuracy(self.val)
         self.log.append(EpochLog(self.epoch, total / done, right / done, accuracy))

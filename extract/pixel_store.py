@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class PixelStore:
             DamagedFile: an image cannot be decoded.
             UserError: a decoding process was killed.
         """
-        parts = [list(order[start : start + size]) for start in range(0, len(order), size)]
+        parts = (list(order[start : start + size]) for start in range(0, len(order), size))
         with ExitStack() as stack:
             pool: list[Executor] = []  # started for the first image that is not kept, ended with the walk
 
@@ -79,12 +80,12 @@ class PixelStore:
                 decoded = pool[0].map(read_pixels, [self._paths[each] for each in missing], repeat(self._side))
                 return self._in_order(part, missing, decoded)
 
-            ahead = [decode(part) for part in parts[:2]]
+            ahead = deque((part, decode(part)) for part in islice(parts, 2))
             try:
-                for place, part in enumerate(parts):
-                    yield part, torch.from_numpy(np.stack(list(ahead.pop(0))))
-                    if place + 2 < len(parts):
-                        ahead.append(decode(parts[place + 2]))
+                while ahead:
+                    part, pixels = ahead.popleft()
+                    yield part, torch.from_numpy(np.stack(list(pixels)))
+                    ahead.extend((part, decode(part)) for part in islice(parts, 1))
             except BrokenProcessPool:
                 raise UserError(
                     "a process that decodes images was killed: is there enough memory? run the command again"

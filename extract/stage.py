@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from drsl.extract.config import FinetuneConfig
-from drsl.extract.encode import Accuracy, contents_of, encode_items, labels_of
+from drsl.extract.contents import contents_of
+from drsl.extract.encode import Accuracy, encode_items, labels_of
 from drsl.extract.encoder import Encoder
 from drsl.extract.finetune import EpochLog, finetune
 from drsl.extract.modalities import load_modality
@@ -20,7 +21,7 @@ from drsl.features.atomic import write_json, write_text
 from drsl.features.digest import fingerprint
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
-from drsl.features.manifest import Manifest
+from drsl.features.manifest import SPLITS, Manifest
 
 __all__ = ["encode_stage", "finetune_stage", "load_encoder"]
 
@@ -49,17 +50,18 @@ def finetune_stage(
     Raises:
         UserError: an image cannot be read, there are fewer than two training items, the loss is not finite, or a
             file cannot be written.
+        Stopped: SIGINT or SIGTERM came; a later run goes on.
     """
-    items = [item for item in manifest.of(encoder.modality) if item.split != "test"]
-    split = np.array([item.split for item in items])
+    items = manifest.of(encoder.modality, "train", "val")
+    split = manifest.columns.split[manifest.columns.rows(encoder.modality, "train", "val")]
     checkpoint = layout.work / f"finetune-{encoder.modality}.pt"
     recipe = {"stage": "finetune", "about": encoder.about(), "manifest": manifest.digest}
     log = finetune(
         encoder,
         encoder.open(contents_of(manifest, items, encoder.modality)),
         labels_of(manifest, items),
-        np.flatnonzero(split == "train"),
-        np.flatnonzero(split == "val"),
+        np.flatnonzero(split == SPLITS.index("train")),
+        np.flatnonzero(split == SPLITS.index("val")),
         config,
         checkpoint=checkpoint,
         fingerprint=fingerprint(recipe),
@@ -115,18 +117,27 @@ def encode_stage(
         encoder: a trained network.
         about: its file's description.
         manifest: all items.
-        layout: where files go: `features` and `encoder_result`.
-        on_progress: called with (items done, items in all, "").
+        layout: where files go: `features`, `encoder_result`, and what is kept for a later run in `work`.
+        on_progress: called with (items done, items in all, a word).
 
     Returns:
         The accuracies, and items encoded a second.
 
     Raises:
         UserError: an item cannot be read or a file cannot be written.
+        Stopped: SIGINT or SIGTERM came; a later run goes on.
     """
-    start = time.perf_counter()
-    accuracy = encode_items(encoder, about, manifest, layout.features(encoder.modality), on_progress)
-    rate = len(manifest.of(encoder.modality)) / (time.perf_counter() - start)
+    start, kept = time.perf_counter(), 0
+
+    def tell(done: int, total: int, word: str) -> None:
+        nonlocal kept
+        kept = done if word else kept
+        if on_progress:
+            on_progress(done, total, word)
+
+    out, work = layout.features(encoder.modality), layout.work / f"encode-{encoder.modality}"
+    accuracy = encode_items(encoder, about, manifest, out, work, tell)
+    rate = (len(manifest.of(encoder.modality)) - kept) / (time.perf_counter() - start)
     known = {f"{name}_accuracy": round(value, 6) for name, value in asdict(accuracy).items() if value == value}
     write_json(layout.encoder_result(encoder.modality), known)
     return accuracy, rate

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from drsl.features.manifest import SPLITS, read_manifest
 
@@ -41,11 +42,15 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
         DamagedFile: it cannot be read, or a row is wrong.
     """
     manifest = read_manifest(manifest_path)
-    count = Counter((item.label, item.split) for item in manifest.items)
-    rows: list[tuple[str | int, ...]] = [(name, *(count[name, split] for split in SPLITS)) for name in manifest.classes]
-    total = Counter(item.split for item in manifest.items)
+    columns = manifest.columns
+    places = columns.label.astype(np.int64) * len(SPLITS) + columns.split
+    count = np.bincount(places, minlength=len(manifest.classes) * len(SPLITS)).reshape(-1, len(SPLITS))
+    rows: list[tuple[str | int, ...]] = [
+        (name, *counts) for name, counts in zip(manifest.classes, count.tolist(), strict=True)
+    ]
+    total = count.sum(axis=0).tolist()
     images = manifest.of("image")
-    problems = [f"there is no item in the {split} split" for split in SPLITS if not total[split]]
+    problems = [f"there is no item in the {split} split" for split, n in zip(SPLITS, total, strict=True) if not n]
     for item in images:
         path = manifest.image_path(item)
         if not manifest.holds(item):
@@ -53,7 +58,7 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
         elif not path.is_file():
             problems.append(f"image of {item.id!r} is missing: {path}")
     return DatasetCheck(
-        rows=(*rows, ("all", *(total[split] for split in SPLITS))),
+        rows=(*rows, ("all", *total)),
         images=len(images),
         texts=len(manifest.of("text")),
         digest=manifest.digest,

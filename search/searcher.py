@@ -17,7 +17,7 @@ from drsl.extract.words import open_vectors, tokenize
 from drsl.features.errors import StaleFile, UserError, choose
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
-from drsl.features.manifest import SPLITS, Item, Manifest, read_manifest
+from drsl.features.manifest import SPLITS, Manifest, read_manifest
 from drsl.features.store import Features, read_features
 from drsl.search.gallery import Gallery, Hit
 from drsl.train.methods import Method, read_method
@@ -134,7 +134,7 @@ class Searcher:
                 f"{self._layout.show(path)}: run {self._refit}"
             )
         chosen: Features = features if self._split == "all" else features.select(self._split)
-        return Gallery(self._method, chosen, self._items)
+        return Gallery(self._method, chosen, self._manifest.by_id)
 
     def _learn_words(self, encoder: TextEncoder, words: str) -> tuple[str, ...]:
         """Looks words up that the data set's texts do not have; returns those without a vector."""
@@ -158,7 +158,3 @@ class Searcher:
     @cached_property
     def _manifest(self) -> Manifest:
         return read_manifest(self._layout.manifest)
-
-    @cached_property
-    def _items(self) -> dict[str, Item]:
-        return {item.id: item for item in self._manifest.items}

@@ -41,9 +41,8 @@ def prepare(folder: Path | None, dataset: str) -> None:
     if hasattr(settings, "path"):  # sources read files where they lie; params.yaml names them from the project's folder
         settings = replace(settings, path=str(project.params.root / settings.path))
     with project.writing(f"prepare@{dataset}", manifest), bar("pictures", "image") as update:
-        items = write(manifest.parent, settings, update)
-        write_manifest(manifest, items)
-    click.echo(f"{len(items)} items\n{notice}".rstrip())
+        count = write_manifest(manifest, write(manifest.parent, settings, update))
+    click.echo(f"{count} items\n{notice}".rstrip())
 
 
 @data.command()

@@ -16,6 +16,8 @@ from drsl.project import Project, dataset_option
 def encode(folder: Path | None, modality: str, dataset: str) -> None:
     """Write one feature an image or a text to features/NAME/image.h5 or text.h5.
 
+    A run that was stopped goes on where it was.
+
     \b
     Examples:
       drsl encode image -d emoji

@@ -51,7 +51,7 @@ def choose_examples(run: Run, manifest: Manifest, queries: int = 9, answers: int
         UserError: the score file is missing or damaged, or a picture cannot be read.
     """
     scores = read_scores(run.scores)
-    items = {item.id: item for item in manifest.items}
+    items = manifest.by_id
     order = np.random.default_rng(seed).permutation(len(scores.text_id)).tolist()
     first_of = {int(scores.text_label[row]): row for row in reversed(order)}
     chosen = [first_of[label] for label in sorted(first_of)][:queries]
@@ -59,15 +59,16 @@ def choose_examples(run: Run, manifest: Manifest, queries: int = 9, answers: int
     for row in chosen:
         column = scores.score[:, row]
         best = rank(column[np.newaxis])[0, :answers]
+        found = [items[str(scores.image_id[place])] for place in best.tolist()]
         hits = tuple(
             (
-                _picture(manifest.image_path(items[str(scores.image_id[place])])),
-                items[str(scores.image_id[place])].text,
+                _picture(manifest.image_path(item)),
+                item.text,
                 bool(scores.image_label[place] == scores.text_label[row]),
                 float(column[place]),
                 scores.classes[int(scores.image_label[place])],
             )
-            for place in best.tolist()
+            for place, item in zip(best.tolist(), found, strict=True)
         )
         query = items[str(scores.text_id[row])]
         examples.append(Example(query.text, query.label, hits))

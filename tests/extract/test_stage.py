@@ -1,5 +1,6 @@
 import csv
 import json
+import signal
 from dataclasses import asdict
 
 import numpy as np
@@ -11,6 +12,7 @@ from drsl.extract.stage import encode_stage, finetune_stage, load_encoder
 from drsl.extract.text_build import build_text_encoder
 from drsl.features.errors import DamagedFile, MissingFile, StaleFile, UserError
 from drsl.features.manifest import Item, Manifest
+from drsl.features.stopping import Stopped
 from drsl.features.store import read_features
 
 BUILD = {"text": build_text_encoder, "image": build_image_encoder}
@@ -168,6 +170,37 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(squares, train, modali
     assert first[0] > 2 / 3
     assert path.read_bytes() == whole
     assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_ends_the_epoch_and_keeps_it(squares, train, number):
+    path, words = squares.layout.network("text"), []
+    train("text")
+    whole = path.read_bytes()
+    path.unlink()
+
+    def ask(done, total, word):
+        words.append(word)
+        if len(words) == 1:
+            signal.raise_signal(number)
+
+    with pytest.raises(Stopped, match="epoch 1 of 3 is done and kept; run the same command again to go on") as info:
+        train("text", on_progress=ask)
+    assert info.value.signal == number
+    assert words[1] == "stopping when this epoch ends; once more stops now"
+    first = []
+    train("text", on_progress=lambda done, total, word: first.append(word))
+    assert first[0].startswith("epoch 1")
+    assert path.read_bytes() == whole
+
+
+def test_a_request_to_stop_in_the_last_epoch_lets_it_end(squares, train):
+    def ask(done, total, word):
+        if done == total:
+            signal.raise_signal(signal.SIGTERM)
+
+    train("text", on_progress=ask)
+    assert squares.layout.network("text").is_file()
 
 
 def test_other_settings_start_anew(squares, train, monkeypatch):

@@ -1,8 +1,13 @@
 import csv
 import io
+import json
+import os
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from drsl.features import Item, Manifest, read_manifest, write_manifest
@@ -175,6 +180,7 @@ def test_items_by_modality_and_split_in_order(write):
     manifest = read_manifest(write(text))
     assert [item.id for item in manifest.of("image")] == ["3", "2", "0"]
     assert [item.id for item in manifest.of("text")] == ["3", "1", "0"]
+    assert [item.id for item in manifest.of("text", None)] == ["3", "1", "0"]
     assert [item.id for item in manifest.of("text", "train")] == ["3", "1"]
     assert [item.id for item in manifest.of("text", "test")] == []
 
@@ -292,6 +298,234 @@ def test_a_folder_where_the_manifest_must_be_written(tmp_path):
         write_manifest(tmp_path, [Item("1", "a", "b", "c", "train")])
 
 
+def test_a_data_set_of_imported_features_has_neither_images_nor_texts(write):
+    manifest = read_manifest(write(HEAD + "1,,,cat,train\n2,,,cat,test\n"))
+    assert [item.id for item in manifest.items] == ["1", "2"]
+    assert (len(manifest.of("image")), len(manifest.of("text"))) == (0, 0)
+    assert manifest.digest == Manifest(tuple(manifest.items), Path()).digest
+
+
+@pytest.mark.parametrize("rows", ["1,,,cat,train\n2,,x,cat,test\n", "0,,x,cat,train\n1,,,cat,test\n3,,,cat,val\n"])
+def test_a_row_without_image_and_text_among_others_is_named(write, rows):
+    line = 2 + rows.splitlines().index(next(row for row in rows.splitlines() if row.startswith("1,")))
+    refused(write(HEAD + rows), f"line {line}", "'1' has neither image nor text")
+
+
+def test_the_first_of_two_faults_is_named(write):
+    refused(write(HEAD + ROW + "2,,x,cat,train\n2,,y,cat,train\n3,,z,cat,tset\n"), "line 4", "already used on line 3")
+    refused(write(HEAD + ROW + "2,,x,cat,train\n2,,y,cat,train\n3\n"), "line 4", "already used on line 3")
+    refused(write(HEAD + ROW + '2,,x,cat,train\n2,,y,cat,train\n"3'), "line 4", "already used on line 3")
+    refused(write(HEAD + ROW + "3,,z,cat,tset\n2,,x,cat,train\n2,,y,cat,train\n"), "line 3", "'tset'")
+
+
+@pytest.mark.parametrize("letter", [b"a", "ö".encode(), "😀".encode()])
+def test_letters_may_lie_across_the_pieces_that_are_read(write, letter):
+    from drsl.features import manifest_file
+
+    text = letter * (2 * manifest_file._PIECE // len(letter))
+    for shift in range(len(letter)):
+        manifest = read_manifest(write(HEAD.encode() + b"1,," + b"x" * shift + text + b",cat,train\n"))
+        assert manifest.items[0].text == "x" * shift + text.decode()
+    refused(write(HEAD.encode() + b"1,," + text[:-1] + b"\xff"), f"byte {len(HEAD) + 3 + len(text) - len(letter)} is")
+
+
+# Items are read from the file when they are asked for.
+
+
+def oracle(content: bytes) -> tuple[Item, ...] | None:
+    """The items by the csv module alone, everything in memory; None when the file is not a right manifest."""
+    try:
+        text = content.decode("utf-8-sig")
+        head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        columns = [head.index(name) for name in HEAD.strip().split(",")]
+    except (UnicodeDecodeError, ValueError, csv.Error):
+        return None
+    rows = [row for row in rows if row]
+    if "\0" in text or not rows or any(len(row) != len(head) for row in rows):
+        return None
+    items = tuple(Item(*(row[place] for place in columns)) for row in rows)
+    named = len({item.id for item in items}) == len(items) and all(item.id and item.label for item in items)
+    split = {item.split for item in items} <= {"train", "val", "test"}
+    trained = {item.label for item in items if item.split == "train"} == {item.label for item in items}
+    full = {bool(item.image or item.text) for item in items}
+    return items if named and split and trained and len(full) == 1 else None
+
+
+@given(manifests(), st.booleans(), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.data())
+def test_items_are_those_that_the_csv_module_reads(scratch, items, quoted, ending, bom, data):
+    head = data.draw(st.permutations(["note", *HEAD.strip().split(",")]))
+    buffer = io.StringIO(newline="")
+    quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+    writer = csv.DictWriter(buffer, head, lineterminator="\n", quoting=quoting)
+    writer.writeheader()
+    for item in items:
+        row = dict(zip(HEAD.strip().split(","), item.row(), strict=True))
+        # A lone carriage return is left bare by Python 3.11's writer.
+        writer.writerow({name: cell.replace("\r", "\n") for name, cell in row.items()} | {"note": "x"})
+        if data.draw(st.booleans()):
+            buffer.write("\n")
+    content = b"\xef\xbb\xbf" * bom + buffer.getvalue().replace("\n", ending).encode()
+    expected = oracle(content)
+    assume(expected is not None)  # else two ids became one
+    scratch.write_bytes(content)
+    manifest = read_manifest(scratch)
+    assert tuple(manifest.items) == expected
+    assert [manifest.items[place] for place in range(len(expected))] == list(expected)
+    assert manifest.digest == Manifest(expected, scratch.parent).digest
+    assert manifest.classes == tuple(sorted({item.label for item in expected}))
+    for modality in ("image", "text"):
+        for splits in ((), ("train",), ("val", "test")):
+            chosen = [each for each in expected if getattr(each, modality) and (not splits or each.split in splits)]
+            assert list(manifest.of(modality, *splits)) == chosen
+            assert list(Manifest(expected, scratch.parent).of(modality, *splits)) == chosen
+    assert {item.id: manifest.by_id[item.id] for item in expected} == {item.id: item for item in expected}
+    start, stop, step = (data.draw(st.integers(-9, 9)) for _ in range(3))
+    part = manifest.items[start : stop : step or 1]
+    assert list(part) == list(expected[start : stop : step or 1])
+    assert part == expected[start : stop : step or 1]
+    assert list(part[::-1]) == list(part)[::-1]
+    assert manifest.items != (*expected, expected[0])
+
+
+def test_a_place_that_is_not_there_is_an_index_error(write):
+    items = read_manifest(write(HEAD + ROW)).items
+    assert items[-1].id == "1"
+    for place in (1, -2):
+        with pytest.raises(IndexError):
+            items[place]
+    with pytest.raises(TypeError):
+        items["1"]
+
+
+def test_an_unknown_id_is_a_key_error(write):
+    by_id = read_manifest(write(HEAD + ROW + "2,,x,cat,val\n")).by_id
+    assert (list(by_id), len(by_id), "3" in by_id, by_id["2"].text) == (["1", "2"], 2, False, "x")
+    with pytest.raises(KeyError):
+        by_id["3"]
+
+
+def test_ids_with_equal_hashes_are_told_apart(write, monkeypatch):
+    from drsl.features import items
+
+    monkeypatch.setattr(items, "hash", lambda id: 7, raising=False)
+    manifest = read_manifest(write(HEAD + ROW + "2,,x,cat,val\n3,,y,cat,val\n"))
+    assert [manifest.by_id[id].text for id in "123"] == ["hello", "x", "y"]
+    refused(
+        write(HEAD + ROW + "2,,x,cat,val\n3,,y,cat,val\n2,,z,cat,val\n"), "line 5", "id '2' is already used on line 3"
+    )
+
+
+@pytest.mark.parametrize("way", ["longer", "same size", "shorter", "other file"])
+def test_a_file_that_was_changed_while_in_use_is_refused(write, path, way):
+    manifest = read_manifest(write(HEAD + ROW + "2,b.png,x,cat,test\n"))
+    texts = manifest.of("text")
+    content = path.read_bytes()
+    if way == "longer":
+        path.write_bytes(content + b"3,,y,cat,test\n")
+    elif way == "same size":
+        path.write_bytes(content.replace(b"hello", b"HELLO"))
+        os.utime(path, ns=(0, 0))
+    elif way == "shorter":
+        path.write_bytes(content[:-20])
+    else:
+        write_manifest(path, [*manifest.items, Item("3", "", "y", "cat", "test")])
+    for use in (lambda: texts[0], lambda: list(manifest.items), lambda: manifest.by_id["1"], lambda: texts == texts):
+        with pytest.raises(DamagedFile, match="was changed while it was in use: run the command again") as info:
+            use()
+        assert str(path) in str(info.value)
+
+
+def test_a_file_that_vanished_while_in_use_is_named(write, path):
+    manifest = read_manifest(write(HEAD + ROW))
+    path.unlink()
+    with pytest.raises(MissingFile, match=str(path)):
+        manifest.items[0]
+
+
+def test_a_file_that_changes_while_it_is_checked_is_refused(write, path, monkeypatch):
+    from drsl.features import manifest_file
+
+    write(HEAD + ROW)
+    check = manifest_file._check_bytes
+
+    def check_and_change(*each):
+        check(*each)
+        path.write_bytes((HEAD + ROW + "2,,\xff").encode("latin-1"))
+
+    monkeypatch.setattr(manifest_file, "_check_bytes", check_and_change)
+    refused(path, "was changed while it was in use")
+
+
+# Size: what is held does not grow with the texts.
+
+MEASURE = """
+import json, resource, sys, time
+from pathlib import Path
+from drsl.features import read_features, read_manifest, write_manifest, Item
+
+path, rows = Path(sys.argv[1]), int(sys.argv[2])
+text = "some words of a text, " * 9
+items = (Item(f"item-{n:08d}", f"images/{n:08d}.jpg", f"{n} {text}", f"class-{n % 20}", "train") for n in range(rows))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+import hashlib, numpy  # what every command has loaded
+before = peak()
+written = write_manifest(path, items)
+start = time.perf_counter()
+manifest = read_manifest(path)
+seconds = time.perf_counter() - start
+letters = sum(len(item.text) for item in manifest.of("text", "train"))
+last = manifest.by_id[f"item-{rows - 1:08d}"].id
+told = {"megabytes": peak() - before, "seconds": seconds, "rows": len(manifest.items), "last": last, "letters": letters}
+print(json.dumps({**told, "written": written, "size": path.stat().st_size / 2**20}))
+"""
+
+
+def measure(start_python, path, rows):
+    out, errors = start_python(MEASURE, path, rows).communicate()
+    assert out, errors
+    found = json.loads(out)
+    assert (found["rows"], found["written"], found["last"]) == (rows, rows, f"item-{rows - 1:08d}")
+    assert found["letters"] > rows * 198
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
+def test_fifty_thousand_rows_are_not_held(start_python, tmp_path):
+    found = measure(start_python, tmp_path / "manifest.csv", 50_000)
+    assert found["size"] > 11
+    assert found["megabytes"] < 12  # held as items they take 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
+def test_a_million_rows_are_not_held(start_python, tmp_path):
+    found = measure(start_python, tmp_path / "manifest.csv", 1_000_000)
+    assert found["size"] > 230
+    assert found["megabytes"] < 150  # held as items they take 2,000
+
+
+def test_what_is_held_of_a_row_is_small():
+    from drsl.features.items import columns_of
+
+    columns = columns_of(Item(str(n), "", "text " * 50, "cat", "train") for n in range(1000))
+    held = [each.nbytes for each in vars(columns).values() if isinstance(each, np.ndarray)]
+    assert sum(held) <= 23 * 1000
+
+
+def test_items_that_end_with_an_error_leave_the_old_file(path):
+    write_manifest(path, [Item("1", "a", "b", "c", "train")])
+    before = path.read_bytes()
+
+    def items():
+        yield Item("2", "a", "b", "c", "train")
+        raise UserError("no more")
+
+    with pytest.raises(UserError, match="no more"):
+        write_manifest(path, items())
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["manifest.csv"]
+
+
 # Anything else is an error for people as well.
 
 
@@ -302,8 +536,10 @@ def read_or_refuse(scratch, content):
     except UserError as error:
         message = str(error)
     else:
-        message = f"{scratch} has {len(manifest.items)} items"
+        assert manifest.items == oracle(content)
+        return
     assert str(scratch) in message
+    assert oracle(content) is None
 
 
 @given(st.binary(max_size=200))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from drsl.extract.config import FinetuneConfig
-from drsl.extract.encoder import Batches, Encoder, read_network
+from drsl.extract.encoder import Batches, Encoder, read_config, read_network
 from drsl.extract.precision import Precision
 from drsl.extract.sentence_cnn import SentenceNetwork
 from drsl.extract.text_config import TextConfig
 from drsl.extract.words import Vocabulary
+from drsl.features.settings import to_stored
 
 __all__ = ["TextEncoder"]
 
@@ -102,7 +101,7 @@ class TextEncoder(Encoder):
             "input_size": self.length,
             "weights_digest": self.vocabulary.digest,
             "precision": self.precision.name,
-            "settings": asdict(self.config) | {"windows": list(self.config.windows)},
+            "settings": to_stored(self.config),
             "vocabulary": list(self.vocabulary.words),
         }
 
@@ -125,10 +124,8 @@ class TextEncoder(Encoder):
             UserError: the file is missing, damaged or of another kind.
         """
         arrays, about = read_network(path, cls.modality)
-        settings = dict(about["settings"])
-        settings["finetune"] = FinetuneConfig(**settings["finetune"])
-        settings["windows"] = tuple(settings["windows"])
         vocabulary = Vocabulary(tuple(about["vocabulary"]), arrays["vectors"])
-        encoder = cls(TextConfig(**settings), about["classes"], vocabulary, about["input_size"], device)
+        config = read_config(TextConfig, about)
+        encoder = cls(config, about["classes"], vocabulary, about["input_size"], device)
         encoder.load_state(arrays)
         return encoder, about

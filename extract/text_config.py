@@ -31,7 +31,7 @@ class Word2vecConfig:
     def __post_init__(self) -> None:
         for key in ("dim", "window", "epochs", "min_count"):
             require(getattr(self, key) >= 1, f"{key}: {getattr(self, key)} must be positive")
-        require(self.seed >= 0, f"seed: {self.seed} must be 0 or more")
+        require(0 <= self.seed < 2**32, f"seed: {self.seed} must be from 0 to {2**32 - 1}")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ _MARKS = "".join(
     if unicodedata.category(chr(code)) in ("Mn", "Mc") and not 0xFE00 <= code <= 0xFE0F
 )
 _LETTER = re.compile(rf"\w[{_MARKS}]*")
-_LETTERS = re.compile(rf"(?:\w[{_MARKS}]*)+")
 _WORD = re.compile(rf"\w[\w{_MARKS}]*(?:['’]\w[\w{_MARKS}]*)*")
 
 
@@ -60,8 +59,19 @@ def _words(text: str) -> Iterator[str]:
 
 def _ngrams(text: str, longest: int) -> Iterator[str]:
     plain = unicodedata.normalize("NFKC", text).lower().replace("_", " ")
-    for run in _LETTERS.finditer(plain):
-        letters = _LETTER.findall(run[0])
-        for start in range(len(letters)):
-            for end in range(start + 1, min(start + longest, len(letters)) + 1):
-                yield "".join(letters[start:end])
+    letters: list[str] = []  # neighbours whose n-grams are not told yet
+    end = 0
+    for found in _LETTER.finditer(plain):
+        while letters and (found.start() != end or len(letters) == longest):
+            yield from _prefixes(letters)
+            del letters[0]
+        letters.append(found[0])
+        end = found.end()
+    while letters:
+        yield from _prefixes(letters)
+        del letters[0]
+
+
+def _prefixes(letters: list[str]) -> Iterator[str]:
+    for count in range(1, len(letters) + 1):
+        yield "".join(letters[:count])

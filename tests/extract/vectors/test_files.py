@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import tracemalloc
-import warnings
 import zipfile
 
 import numpy as np
@@ -73,7 +72,8 @@ def test_every_format_gives_gensims_numbers(tmp_path, data):
     keyed = write(tmp_path, words, data.draw(arrays.arrays(np.float32, size, elements=numbers)))
     wanted = data.draw(st.sets(st.sampled_from(words))) | {"absent"}
     oracle = {
-        name: KeyedVectors.load_word2vec_format(str(tmp_path / name), binary=name == "v.bin") for name in NAMES[::2][:2]
+        name: KeyedVectors.load_word2vec_format(str(tmp_path / name), binary=name == "v.bin")
+        for name in ("v.bin", "v.txt")
     }
     for name in NAMES:
         rows = dict(open_vectors(name, tmp_path).rows({word.encode() for word in wanted}))
@@ -172,7 +172,7 @@ def test_a_file_cut_short_anywhere_is_refused(stored, name):
 @given(name=st.sampled_from(NAMES), content=st.binary(max_size=60) | st.text("12 .e\n-ab", max_size=60).map(str.encode))
 def test_no_content_gives_a_traceback(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with warnings.catch_warnings(), contextlib.suppress(DamagedFile):
+    with contextlib.suppress(DamagedFile):
         read(tmp_path / name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, choose, did_you_mean
+from drsl.features.settings import to_stored
 
 __all__ = ["EvaluateConfig", "Params", "build", "find_project", "read_params"]
 
@@ -82,18 +82,24 @@ class Params:
             raise SettingError(f"{where} is missing in params.yaml; see the block of another data set")
         return build(config, block[key], where)
 
-    def stored(self, dataset: str, modality: str) -> dict[str, Any]:
+    def stored(self, dataset: str, modality: str, config: type[Any]) -> dict[str, Any]:
         """Stage one's settings of a modality as network and feature files store them, for comparison.
 
         Args:
             dataset: the data set's name.
             modality: `image` or `text`.
+            config: the dataclass of that modality's settings.
 
         Returns:
-            `{"settings": ...}`; empty when the block is absent, as for features that were not made here.
+            `{"settings": ...}`, the same whether a default is written in params.yaml or left out; empty when the block
+            is absent, as for features that were not made here.
+
+        Raises:
+            SettingError: the block has unknown or missing keys, or values of a wrong type or range.
         """
-        block = self.dataset(dataset).get(modality)
-        return {} if block is None else {"settings": json.loads(json.dumps(block))}
+        if self.dataset(dataset).get(modality) is None:
+            return {}
+        return {"settings": to_stored(self.part(dataset, modality, config))}
 
     def method(self, dataset: str, name: str) -> dict[str, Any]:
         """All settings of a method on a data set: those of the data set, then those of the method.

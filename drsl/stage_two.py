@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from drsl.extract.image_config import ImageConfig
+from drsl.extract.text_config import TextConfig
 from drsl.features import Features, read_features, read_manifest
 from drsl.features.freshness import encoder_of, require_fresh, require_pairable
 from drsl.features.manifest import MODALITIES
 from drsl.project import Project
 
 __all__ = ["read_pair"]
+
+_CONFIG = {"image": ImageConfig, "text": TextConfig}
 
 
 def read_pair(project: Project) -> tuple[Features, Features]:
@@ -30,7 +34,7 @@ def read_pair(project: Project) -> tuple[Features, Features]:
         features = read_features(path)
         repair = f"dvc repro encode-{modality}@{layout.dataset}"
         require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
-        asked = project.params.stored(layout.dataset, modality)
+        asked = project.params.stored(layout.dataset, modality, _CONFIG[modality])
         require_fresh(layout.show(path), encoder_of(features), asked, repair)
         found[modality] = features
     require_pairable(layout.features("image"), found["image"], layout.features("text"), found["text"])

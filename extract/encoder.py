@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,10 +14,13 @@ from torch import nn
 
 from drsl.extract.precision import Precision
 from drsl.features.digest import fingerprint
-from drsl.features.errors import StaleFile
+from drsl.features.errors import SettingError, StaleFile
+from drsl.features.settings import from_stored
 from drsl.features.tensor_file import read_tensors, write_tensors
 
-__all__ = ["NETWORK_FORMAT", "Batches", "Encoder", "read_network"]
+__all__ = ["NETWORK_FORMAT", "Batches", "Encoder", "read_config", "read_network"]
+
+Config = TypeVar("Config")
 
 NETWORK_FORMAT = "drsl-network"
 SCHEMA = 1
@@ -171,3 +174,26 @@ def read_network(path: Path, modality: str) -> tuple[dict[str, np.ndarray], dict
         made = json.dumps({"modality": about["modality"], "schema": about["schema"]})
         raise StaleFile(f"{path} holds {made}, this program wants {modality}, schema {SCHEMA}: run `{repair}`")
     return arrays, about
+
+
+def read_config(config: type[Config], about: Mapping[str, Any]) -> Config:
+    """The settings that a network was trained with.
+
+    Args:
+        config: the modality's settings class.
+        about: the network file's description, as `read_network` returns it.
+
+    Returns:
+        The settings.
+
+    Raises:
+        StaleFile: they are of a version with other settings.
+    """
+    try:
+        return from_stored(config, about["settings"])
+    except (KeyError, TypeError, SettingError) as error:
+        modality = about["modality"]
+        raise StaleFile(
+            f"the {modality} network has settings that this program does not know ({error}): make it again with "
+            f"`drsl finetune {modality}`"
+        ) from None

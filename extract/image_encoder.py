@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from drsl.extract.config import FinetuneConfig
-from drsl.extract.encoder import Batches, Encoder, read_network
+from drsl.extract.encoder import Batches, Encoder, read_config, read_network
 from drsl.extract.image_config import ImageConfig
 from drsl.extract.images import center_crop, normalize, random_crop
 from drsl.extract.pixel_store import PixelStore
 from drsl.extract.precision import Precision
 from drsl.extract.vgg import ImageNetwork
+from drsl.features.settings import to_stored
 
 __all__ = ["ImageEncoder"]
 
@@ -123,7 +122,7 @@ class ImageEncoder(Encoder):
             "weights_digest": self.weights_digest,
             "precision": self.precision.name,
             "memory_format": self.precision.memory_format,
-            "settings": asdict(self.config),
+            "settings": to_stored(self.config),
         }
 
     @classmethod
@@ -141,9 +140,8 @@ class ImageEncoder(Encoder):
             UserError: the file is missing, damaged or of another kind.
         """
         arrays, about = read_network(path, cls.modality)
-        settings = dict(about["settings"])
-        settings["finetune"] = FinetuneConfig(**settings["finetune"])
         precision = Precision(about["precision"], about["memory_format"])
-        encoder = cls(ImageConfig(**settings), about["classes"], precision, about["weights_digest"], device)
+        config = read_config(ImageConfig, about)
+        encoder = cls(config, about["classes"], precision, about["weights_digest"], device)
         encoder.load_state(arrays)
         return encoder, about

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from drsl.extract.config import FinetuneConfig
-from drsl.extract.encoder import Batches, Encoder, read_network
+from drsl.extract.encoder import Batches, Encoder, read_config, read_network
+from drsl.extract.id_store import IdStore
 from drsl.extract.precision import Precision
 from drsl.extract.sentence_cnn import SentenceNetwork
 from drsl.extract.text_config import TextConfig
+from drsl.extract.tokens import Tokenizer
 from drsl.extract.words import Vocabulary
+from drsl.features.settings import to_stored
 
 __all__ = ["TextEncoder"]
 
@@ -52,16 +53,22 @@ class TextEncoder(Encoder):
         return self.network.dim
 
     def open(self, contents: Sequence[str], once: bool = False) -> Batches:
-        """Gets texts ready.
+        """Gets texts ready; each becomes word ids when it is first needed.
+
+        With captions `mean`, training sees one line of each text an epoch, drawn by the generator, as it sees one crop
+        of each picture; else all lines of a text go through the network.
 
         Args:
             contents: texts.
-            once: makes no difference.
+            once: they are gone through once; else their word ids are kept in memory while they fit.
 
         Returns:
-            A function that goes through them in batches of (b, length, k).
+            A function that goes through them in batches of (b, length, k); with captions `mean` and without a generator
+            (b, lines, length, k), where texts of unequal numbers of lines come in batches of their own, which are
+            smaller than asked for when they have many lines.
         """
-        ids = [self.vocabulary.ids(text, self.length) for text in contents]
+        keep = {"keep_megabytes": 0} if once else {}
+        store = IdStore(contents, self.vocabulary, self.length, self.config.captions, **keep)
         vectors = torch.from_numpy(self.vocabulary.vectors)
 
         def batches(
@@ -69,7 +76,15 @@ class TextEncoder(Encoder):
         ) -> Iterator[tuple[list[int], torch.Tensor]]:
             for start in range(0, len(order), size):
                 positions = list(order[start : start + size])
-                yield positions, vectors[torch.from_numpy(np.stack([ids[each] for each in positions]))]
+                lines = [store.lines(each) for each in positions]
+                if self.config.captions == "join":
+                    yield positions, vectors[torch.from_numpy(np.concatenate(lines))]
+                elif generator is not None:
+                    drawn = [each[int(torch.randint(len(each), (), generator=generator))] for each in lines]
+                    yield positions, vectors[torch.from_numpy(np.stack(drawn))]
+                else:
+                    for part in _alike(lines, size):
+                        yield positions[part], vectors[torch.from_numpy(np.stack(lines[part]))]
 
         return batches
 
@@ -77,12 +92,13 @@ class TextEncoder(Encoder):
         """The max-pooled maps.
 
         Args:
-            inputs: (b, length, k) word vectors.
+            inputs: (b, length, k) word vectors, or (b, lines, length, k) for the mean of each text's lines.
 
         Returns:
             (b, windows * maps), after ReLU.
         """
-        return self.network.pooled(inputs)
+        pooled = self.network.pooled(inputs.flatten(0, -3))
+        return pooled if inputs.ndim == 3 else pooled.unflatten(0, inputs.shape[:2]).mean(dim=1)
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
         """Class scores from the max-pooled maps.
@@ -102,7 +118,7 @@ class TextEncoder(Encoder):
             "input_size": self.length,
             "weights_digest": self.vocabulary.digest,
             "precision": self.precision.name,
-            "settings": asdict(self.config) | {"windows": list(self.config.windows)},
+            "settings": to_stored(self.config),
             "vocabulary": list(self.vocabulary.words),
         }
 
@@ -125,10 +141,19 @@ class TextEncoder(Encoder):
             UserError: the file is missing, damaged or of another kind.
         """
         arrays, about = read_network(path, cls.modality)
-        settings = dict(about["settings"])
-        settings["finetune"] = FinetuneConfig(**settings["finetune"])
-        settings["windows"] = tuple(settings["windows"])
-        vocabulary = Vocabulary(tuple(about["vocabulary"]), arrays["vectors"])
-        encoder = cls(TextConfig(**settings), about["classes"], vocabulary, about["input_size"], device)
+        config = read_config(TextConfig, about)
+        tokenizer = Tokenizer(config.tokens, config.ngram)
+        vocabulary = Vocabulary(tuple(about["vocabulary"]), arrays["vectors"], tokenizer)
+        encoder = cls(config, about["classes"], vocabulary, about["input_size"], device)
         encoder.load_state(arrays)
         return encoder, about
+
+
+def _alike(lines: Sequence[np.ndarray], size: int) -> Iterator[slice]:
+    """Parts of neighbours with equal numbers of lines, of at most `size` lines in all or of one text."""
+    start = 0
+    for place in range(1, len(lines) + 1):
+        many = (place + 1 - start) * len(lines[start]) > size
+        if place == len(lines) or many or len(lines[place]) != len(lines[start]):
+            yield slice(start, place)
+            start = place

@@ -84,7 +84,7 @@ def differences(made: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
 
     Returns:
         One short text a difference, e.g. `"epochs was 6, now 12"`; digests are cut to 12 digits. A tuple equals the
-        list that JSON makes of it.
+        list that JSON makes of it, and a missing key equals None.
 
     >>> differences({"epochs": 6, "seed": 0}, {"epochs": 12, "seed": 0})
     ['epochs was 6, now 12']
@@ -106,6 +106,6 @@ def _as_json(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "not set" if value is None else str(value)
     is_digest = len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
     return text[:12] if is_digest else text

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from drsl.extract.encode import features_fingerprint
 from drsl.extract.encoder import Encoder
 from drsl.extract.stage import load_encoder
 from drsl.extract.text_encoder import TextEncoder
-from drsl.extract.words import open_vectors, tokenize
+from drsl.extract.vectors import TRAIN, open_vectors
 from drsl.features.errors import StaleFile, UserError, choose
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
@@ -23,6 +23,9 @@ from drsl.search.gallery import Gallery, Hit
 from drsl.train.methods import Method, read_method
 
 __all__ = ["Answer", "Searcher"]
+
+_REMEMBERED = 100_000
+"""New words of queries that are kept, so that a server's memory has a limit."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,20 @@ class Searcher:
         method: the method's name.
         seed: the seed it was fitted with.
         split: `train`, `val`, `test`, or `all`: which items are searched.
+        say: takes lines for people, before what takes long.
     """
 
-    def __init__(self, layout: Layout, method: str, seed: int, split: str = "test") -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        method: str,
+        seed: int,
+        split: str = "test",
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._layout = layout
+        self._say = say
+        self._looked_up: dict[str, np.ndarray | None] = {}  # words of queries: their vector, None when they have none
         self._run = layout.run(method, seed)
         self._split = choose("split", split, (*SPLITS, "all"))
 
@@ -71,7 +84,7 @@ class Searcher:
         encoder = self._encoder("text")
         assert isinstance(encoder, TextEncoder)
         unknown = self._learn_words(encoder, words)
-        if len(unknown) == len(set(tokenize(words))):
+        if len(unknown) == len(set(encoder.vocabulary.tokenizer(words))):
             raise UserError(f"no word of {words!r} has a word vector, so nothing can be found with it: use other words")
         feature, label = next(encoder.encode([words]))
         return self._answer("image", feature, encoder.classes[int(label[0])], count, expected, unknown)
@@ -137,15 +150,28 @@ class Searcher:
         return Gallery(self._method, chosen, self._manifest.by_id)
 
     def _learn_words(self, encoder: TextEncoder, words: str) -> tuple[str, ...]:
-        """Looks words up that the data set's texts do not have; returns those without a vector."""
-        if any(word not in encoder.vocabulary.index for word in tokenize(words)):
+        """Looks words up that the data set's texts do not have; returns those without a vector.
+
+        The vectors' file may take a minute to read, so it is read for words that were not asked for before only.
+        """
+        vocabulary, source = encoder.vocabulary, encoder.config.vectors
+        unknown = vocabulary.unknown(words)
+        if len(self._looked_up) + len(unknown) > _REMEMBERED:
+            self._looked_up.clear()
+        new = [word for word in unknown if word not in self._looked_up]
+        if new and source != TRAIN:  # words that training has not seen have no vector anywhere
+            self._say(f"the data set's texts do not have {_quoted(new)}: looking in {source}")
             try:
-                vectors: Any = open_vectors(encoder.config.vectors, self._layout.root)
-            except UserError:  # searching goes on with the words that the network file holds
-                vectors = None
-            encoder.vocabulary = encoder.vocabulary.extended([words], vectors)
-        known = encoder.vocabulary.index
-        return tuple(dict.fromkeys(word for word in tokenize(words) if word not in known))
+                vectors = open_vectors(source, self._layout.root)
+                if vectors.dim != vocabulary.vectors.shape[1]:
+                    raise StaleFile(f"{source} now has vectors of another width than the text network was trained with")
+                found = vectors.find(new, whole=False).vectors
+                self._looked_up |= {word: found.get(word) for word in new}
+            except UserError as error:  # searching goes on with the words that the network file holds
+                self._say(str(error))
+        rows = {word: row for word in unknown if (row := self._looked_up.get(word)) is not None}
+        encoder.vocabulary = vocabulary.extended(rows)
+        return encoder.vocabulary.unknown(words)
 
     @property
     def _refit(self) -> str:
@@ -158,3 +184,9 @@ class Searcher:
     @cached_property
     def _manifest(self) -> Manifest:
         return read_manifest(self._layout.manifest)
+
+
+def _quoted(words: list[str]) -> str:
+    """Some words for a message, which must stay short for a long query."""
+    more = f" and {len(words) - 3} more" if len(words) > 3 else ""
+    return ", ".join(repr(word[:40]) for word in words[:3]) + more

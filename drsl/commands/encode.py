@@ -31,8 +31,9 @@ def encode(folder: Path | None, modality: str, dataset: str) -> None:
 
     project = Project.open(folder, dataset)
     layout = project.layout
-    project.params.part(dataset, modality, load_modality(modality).config)  # names a wrong key before any work
-    asked = project.params.stored(dataset, modality)
+    config = load_modality(modality).config
+    project.params.part(dataset, modality, config)  # names a wrong key before any work
+    asked = project.params.stored(dataset, modality, config)
     manifest = read_manifest(layout.manifest)
     with (
         project.writing(f"encode-{modality}@{dataset}", layout.features(modality), layout.encoder_result(modality)),

@@ -43,6 +43,8 @@ def search(
       drsl search -d emoji --image photo.jpg -m drsl-m
     """
     import json
+    import sys
+    from functools import partial
 
     from drsl.commands.tables import table
     from drsl.features.errors import choose
@@ -54,7 +56,8 @@ def search(
     if bool(text) == bool(image):
         raise click.UsageError('give either words, as in `drsl search "red fruit"`, or --image FILE')
     project = Project.open(folder, dataset)
-    searcher = Searcher(project.layout, choose("method", method, method_names()), seed, split)
+    say = partial(click.echo, err=True) if sys.stderr.isatty() else lambda line: None
+    searcher = Searcher(project.layout, choose("method", method, method_names()), seed, split, say)
     answer = searcher.find_texts(image, count, expected) if image else searcher.find_images(text, count, expected)
     if as_json:
         hits = [

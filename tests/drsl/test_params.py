@@ -11,6 +11,7 @@ from drsl.extract.image_config import ImageConfig
 from drsl.extract.sources.emoji import EmojiConfig
 from drsl.extract.text_config import TextConfig
 from drsl.features.errors import DamagedFile, MissingFile, SettingError
+from drsl.features.settings import to_stored
 from drsl.params import EvaluateConfig, build, find_project, read_params
 from drsl.train import get_method
 
@@ -135,3 +136,32 @@ def test_the_nearest_project_above_is_found(tmp_path, monkeypatch):
 def test_any_block_is_taken_or_refused_in_words(block):
     with pytest.raises(SettingError):
         build(_Config, block, "x")
+
+
+STORED = """
+datasets:
+  a:
+    text:
+      vectors: v.bin
+      windows: [3]
+      maps: 1
+      dropout: 0.5
+      max_words: 8%s
+      finetune: {epochs: 1, batch: 2, optimizer: sgd, learning_rate: 1, weight_decay: 0, label_smoothing: 0, seed: 0}
+  b: {}
+"""
+
+
+def _stored(folder, line=""):
+    return read_params(_project(folder, STORED % line)).stored("a", "text", TextConfig)
+
+
+def test_settings_are_compared_as_files_store_them(tmp_path):
+    params = read_params(_project(tmp_path, STORED % ""))
+    assert _stored(tmp_path) == {"settings": to_stored(params.part("a", "text", TextConfig))}
+    assert params.stored("b", "text", TextConfig) == {}
+
+
+def test_a_default_may_be_written_or_left_out(tmp_path):
+    assert _stored(tmp_path, "\n      tokens: words") == _stored(tmp_path)
+    assert _stored(tmp_path, "\n      tokens: characters") != _stored(tmp_path)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from drsl.extract.encoder import NETWORK_FORMAT, SCHEMA, read_network
+from drsl.extract.encoder import NETWORK_FORMAT, SCHEMA, read_config, read_network
+from drsl.extract.text_config import TextConfig
 from drsl.features.digest import fingerprint
 from drsl.features.errors import DamagedFile, MissingFile, StaleFile, UserError
+from drsl.features.settings import to_stored
 from drsl.features.tensor_file import write_tensors
 
 ROWS = np.random.default_rng(0).standard_normal((11, 4)).tolist()
@@ -159,3 +161,11 @@ def test_a_pickle_is_refused(stored):
 
 def test_a_description_is_json(tmp_path, toy_encoder):
     json.dumps(toy_encoder().about())
+
+
+@pytest.mark.parametrize("change", [{"later": 1}, {"maps": 0}, {"finetune": {"later": 1}}])
+def test_settings_of_another_version_are_refused(settings, change):
+    stored = to_stored(settings.text())
+    assert read_config(TextConfig, {"modality": "text", "settings": stored}) == settings.text()
+    with pytest.raises(StaleFile, match=r"settings that this program does not know .*`drsl finetune text`"):
+        read_config(TextConfig, {"modality": "text", "settings": stored | change})

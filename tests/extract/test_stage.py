@@ -1,7 +1,6 @@
 import csv
 import json
 import signal
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from drsl.extract.stage import encode_stage, finetune_stage, load_encoder
 from drsl.extract.text_build import build_text_encoder
 from drsl.features.errors import DamagedFile, MissingFile, StaleFile, UserError
 from drsl.features.manifest import Item, Manifest
+from drsl.features.settings import to_stored
 from drsl.features.stopping import Stopped
 from drsl.features.store import read_features
 
@@ -265,7 +265,7 @@ def test_one_training_item_is_one_message(squares, train):
 
 
 def stored_settings(settings, modality, **changes):
-    return {"settings": json.loads(json.dumps(asdict(getattr(settings, modality)(**changes))))}
+    return {"settings": to_stored(getattr(settings, modality)(**changes))}
 
 
 def test_a_fresh_network_is_taken(squares, train, settings, modality):

@@ -1,5 +1,6 @@
 import pytest
 
+from drsl.extract.text_config import Word2vecConfig
 from drsl.features.errors import SettingError
 
 
@@ -10,3 +11,21 @@ from drsl.features.errors import SettingError
 def test_a_value_out_of_range_is_refused_by_its_key(settings, key, value):
     with pytest.raises(SettingError, match=f"^{key}: "):
         settings.text(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("vectors", ""), ("tokens", "letters"), ("ngram", 0), ("ngram", 4), ("captions", "each")],
+)
+def test_a_later_setting_out_of_range_is_refused_by_its_key(settings, key, value):
+    with pytest.raises(SettingError, match=f"^{key}: "):
+        settings.text(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("dim", 0), ("window", 0), ("epochs", 0), ("min_count", 0), ("seed", -1), ("seed", 2**32)],
+)
+def test_training_of_vectors_out_of_range_is_refused_by_its_key(key, value):
+    with pytest.raises(SettingError, match=f"^{key}: "):
+        Word2vecConfig(**{key: value})

@@ -93,7 +93,7 @@ def test_what_differs_is_named():
 
 
 def test_a_missing_key_is_named():
-    assert differences({}, {"weights": "imagenet"}) == ["weights was None, now imagenet"]
+    assert differences({}, {"weights": "imagenet"}) == ["weights was not set, now imagenet"]
 
 
 def test_digests_are_cut_short():

@@ -41,11 +41,11 @@ def test_everything_that_differs_is_named_in_one_message():
 
 
 def test_what_an_older_file_does_not_say_is_named():
-    assert "schema was None, now 2" in stale({}, {"schema": 2})
+    assert "schema was not set, now 2" in stale({}, {"schema": 2})
 
 
 def test_a_setting_that_was_removed_is_named():
-    assert "settings.dropout was 0.5, now None" in stale({"settings": {"dropout": 0.5}}, {"settings": {}})
+    assert "settings.dropout was 0.5, now not set" in stale({"settings": {"dropout": 0.5}}, {"settings": {}})
 
 
 def test_the_encoder_of_a_file(make_features):

@@ -58,8 +58,9 @@ class _MeanColor(nn.Module):
 
 
 def _text_config(**changes) -> TextConfig:
-    finetune = FinetuneConfig(**_FINETUNE | changes)
-    return TextConfig(vectors="vectors.txt", windows=(1, 2), maps=6, dropout=0.1, max_words=8, finetune=finetune)
+    finetune = FinetuneConfig(**_FINETUNE | {name: changes.pop(name) for name in _FINETUNE.keys() & changes.keys()})
+    given = {"vectors": "vectors.txt", "windows": (1, 2), "maps": 6, "dropout": 0.1, "max_words": 8}
+    return TextConfig(**given | changes, finetune=finetune)
 
 
 def _make_manifest(folder):

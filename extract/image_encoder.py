@@ -1,4 +1,4 @@
-"""Pictures to 4096-d features: VGG-19 with its settings, weights and precision."""
+"""Pictures to features: an image network with its settings, weights and precision."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
+from drsl.extract.architectures import ARCHITECTURES
+from drsl.extract.backbones import ImageNetwork, image_network
 from drsl.extract.encoder import Batches, Encoder, read_config, read_network
 from drsl.extract.image_config import ImageConfig
 from drsl.extract.images import center_crop, normalize, random_crop
 from drsl.extract.pixel_store import PixelStore
 from drsl.extract.precision import Precision
-from drsl.extract.vgg import ImageNetwork
 from drsl.features.settings import to_stored
 
 __all__ = ["ImageEncoder"]
@@ -44,7 +45,7 @@ class ImageEncoder(Encoder):
         self.classes = tuple(classes)
         self.weights_digest = weights_digest
         self.device = device
-        network = ImageNetwork(config.architecture, len(self.classes), config.pool, config.dropout).to(device)
+        network = image_network(config.architecture, len(self.classes), config.pool, config.dropout).to(device)
         self.network: ImageNetwork = network
         self.set_precision(precision)
 
@@ -64,7 +65,7 @@ class ImageEncoder(Encoder):
 
     @property
     def dim(self) -> int:
-        """Width of the feature: 4096."""
+        """Width of the feature: 4096 for VGG-19."""
         return self.network.dim
 
     def open(self, contents: Sequence[Path], once: bool = False) -> Batches:
@@ -88,26 +89,38 @@ class ImageEncoder(Encoder):
                     cut = center_crop(pixels, self.config.crop)
                 else:
                     cut = random_crop(pixels, self.config.crop, self.config.flip, generator)
-                yield positions, normalize(cut).contiguous(memory_format=self.precision.layout)
+                yield positions, self.ready(cut)
 
         return batches
 
+    def ready(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels as the network takes them: normalised as its architecture asks, in this precision's layout.
+
+        Args:
+            pixels: (b, h, w, 3) uint8.
+
+        Returns:
+            (b, 3, h, w) float32.
+        """
+        about = ARCHITECTURES[self.config.architecture]
+        return normalize(pixels, about.mean, about.deviation).contiguous(memory_format=self.precision.layout)
+
     def feature(self, inputs: torch.Tensor) -> torch.Tensor:
-        """fc7 after ReLU.
+        """The feature: of VGG-19 fc7 after ReLU, of others the input of their last layer.
 
         Args:
             inputs: (b, 3, crop, crop), normalised.
 
         Returns:
-            (b, 4096).
+            (b, dim).
         """
-        return self.network.fc7(inputs)
+        return self.network.feature(inputs)
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
-        """Class scores from fc7.
+        """Class scores from the feature.
 
         Args:
-            feature: (b, 4096).
+            feature: (b, dim).
 
         Returns:
             (b, classes) logits.
@@ -116,7 +129,11 @@ class ImageEncoder(Encoder):
 
     def about(self) -> dict[str, Any]:
         """JSON-able description: architecture, settings, weights and precision."""
+        known = ARCHITECTURES[self.config.architecture]
+        further = {"width": self.dim, "mean": list(known.mean), "deviation": list(known.deviation)}
         return {
+            # VGG-19's are fixed by the paper; its description stays as in the files that there are.
+            **({} if known.family == "vgg" else further),
             "architecture": self.config.architecture,
             "input_size": self.config.crop,
             "weights_digest": self.weights_digest,

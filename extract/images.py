@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 __all__ = ["center_crop", "normalize", "random_crop"]
 
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
-"""ImageNet's mean and deviation by channel, as torchvision's weights expect them."""
 
-
-def normalize(pixels: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def normalize(pixels: torch.Tensor, mean: Sequence[float], deviation: Sequence[float]) -> torch.Tensor:
     """Turns bytes into what the network reads.
 
     Args:
         pixels: (b, h, w, 3) uint8.
-        dtype: element type of the result.
+        mean: of red, green and blue, which run from 0 to 1; subtracted.
+        deviation: what they are divided by then.
 
     Returns:
-        (b, 3, h, w) in `channels_last` layout, ImageNet's mean subtracted, divided by its deviation.
+        (b, 3, h, w) float32 in `channels_last` layout.
     """
-    scaled = (pixels.float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_DEVIATION)
-    return scaled.to(dtype).permute(0, 3, 1, 2)
+    scaled = (pixels.float() / 255 - torch.tensor(mean)) / torch.tensor(deviation)
+    return scaled.permute(0, 3, 1, 2)
 
 
 def center_crop(pixels: torch.Tensor, size: int) -> torch.Tensor:

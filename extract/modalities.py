@@ -24,7 +24,7 @@ class ModalityParts:
     config: type[Any]
     """its settings class"""
     build: Callable[..., Encoder]
-    """`(config, manifest, root, work, say, device) -> encoder` before training"""
+    """`(config, manifest, root, work, say, device, on_bytes) -> encoder` before training"""
     load: Callable[..., tuple[Encoder, dict[str, Any]]]
     """`(path, device) -> encoder, description` after training"""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from drsl.features.calibration import choose_arithmetic
+from drsl.features.calibration import choose_arithmetic, machine_facts
 
 __all__ = ["CHOICES", "Precision", "choose_precision"]
 
@@ -64,11 +64,8 @@ def choose_precision(
     """
     if setting != "auto":
         return Precision(setting), f"{setting}, as set"
-    facts = {
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "torch": str(torch.__version__),
-        "threads": str(torch.get_num_threads()),
-    }
+    computes = torch.cuda.get_device_name() if device == "cuda" else device
+    facts = machine_facts(computes, str(torch.__version__), torch.get_num_threads())
     choices = {f"{each.name} {each.memory_format}": each for each in CHOICES}
     steps = {name: functools.partial(step, each) for name, each in choices.items()}
     name, why = choose_arithmetic(what, steps, memory, facts)

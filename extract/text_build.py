@@ -21,7 +21,13 @@ __all__ = ["build_text_encoder"]
 
 
 def build_text_encoder(
-    config: TextConfig, manifest: Manifest, root: Path, work: Path, say: Callable[[str], None], device: str = "cpu"
+    config: TextConfig,
+    manifest: Manifest,
+    root: Path,
+    work: Path,
+    say: Callable[[str], None],
+    device: str = "cpu",
+    on_bytes: Callable[[int, int, str], None] | None = None,
 ) -> TextEncoder:
     """The text network before training: seeded, with the vectors of all words of the data set.
 
@@ -32,6 +38,7 @@ def build_text_encoder(
         work: not needed here.
         say: takes lines for people.
         device: `cpu` or `cuda`.
+        on_bytes: not needed here.
 
     Returns:
         The encoder; texts are padded to the longest text of the manifest, at most `max_words`.

@@ -12,7 +12,7 @@ from pathlib import Path
 from drsl.features.atomic import write_json
 from drsl.features.digest import fingerprint
 
-__all__ = ["PRECISIONS", "choose_arithmetic"]
+__all__ = ["PRECISIONS", "choose_arithmetic", "machine_facts"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 """The `precision` setting; `auto` measures."""
@@ -25,6 +25,20 @@ _REPEATS = 5
 
 _ENOUGH = 10.0
 """Seconds after which no more steps are timed, once each has had its second."""
+
+
+def machine_facts(device: str, torch_version: str, threads: int) -> dict[str, str]:
+    """What a measurement on this machine depends on, beside the processor.
+
+    Args:
+        device: what computes: `cpu`, or the GPU's name.
+        torch_version: torch's version.
+        threads: how many threads torch uses.
+
+    Returns:
+        The `facts` that `choose_arithmetic` takes.
+    """
+    return {"device": device, "torch": torch_version, "threads": str(threads)}
 
 
 def choose_arithmetic(
@@ -40,7 +54,7 @@ def choose_arithmetic(
         steps: one step of the work by the name of its arithmetic (`float32 ...` or `bfloat16 ...`), finished when it
             returns.
         memory: JSON file of earlier measurements on this machine; None forgets.
-        facts: what else a measurement depends on: device, versions, threads.
+        facts: what else a measurement depends on, as `machine_facts` gives it.
 
     Returns:
         The name of the quickest, and one line that says why.

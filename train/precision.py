@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from drsl.features.calibration import PRECISIONS, choose_arithmetic
+from drsl.features.calibration import PRECISIONS, choose_arithmetic, machine_facts
 from drsl.train.config import DrslConfig
 from drsl.train.loss import relation_loss
 from drsl.train.model import DrslModel
@@ -43,10 +43,7 @@ def faster_precision(
 
     # What does not change a step's work is left out, so that other methods and seeds find the measurement.
     same = replace(config, learning_rate=1.0, epochs=1, validate_every=1, loss_reduction="mean", precision="auto")
-    facts = {
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "torch": str(torch.__version__),
-        "threads": str(torch.get_num_threads()),
-    }
+    computes = torch.cuda.get_device_name() if device == "cuda" else device
+    facts = machine_facts(computes, str(torch.__version__), torch.get_num_threads())
     steps = {name: functools.partial(step, name) for name in PRECISIONS[1:]}
     return choose_arithmetic(f"fit {dims} {same}", steps, memory, facts)

@@ -18,10 +18,11 @@ def doctor(folder: Path | None) -> None:
     """
     from drsl.doctor import examine
 
-    problems = 0
-    for fact in examine(folder):
+    facts, problems = list(examine(folder)), 0
+    width = max(len(fact.name) for fact in facts)
+    for fact in facts:
         mark = {True: "ok", False: "--", None: "  "}[fact.good]
         problems += fact.good is False
         color = {True: "green", False: "yellow", None: None}[fact.good]
-        click.echo(click.style(f"{mark:>2}", fg=color) + f"  {fact.name:<22} {fact.text}")
+        click.echo(click.style(f"{mark:>2}", fg=color) + f"  {fact.name:<{width}}  {fact.text}")
     click.echo(f"{problems} things are missing; each line marked -- says what to do" if problems else "all is there")

@@ -36,9 +36,10 @@ def finetune(folder: Path | None, modality: str, dataset: str) -> None:
     manifest = read_manifest(layout.manifest)
     with (
         project.writing(f"finetune-{modality}@{dataset}", layout.network(modality), layout.encoder_log(modality)),
+        bar("download", "B") as fetched,
         bar(f"finetune {modality}", modality) as update,
     ):
-        encoder = parts.build(config, manifest, root, layout.work, click.echo, project.device())
+        encoder = parts.build(config, manifest, root, layout.work, click.echo, project.device(), fetched)
         encoder.decoders = core_count()
         log = finetune_stage(encoder, manifest, config.finetune, layout, update)
     if log:

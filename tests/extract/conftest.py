@@ -13,6 +13,7 @@ from gensim.models import KeyedVectors
 from PIL import Image
 from torch import nn
 
+from drsl.extract.backbones import ImageNetwork
 from drsl.extract.config import FinetuneConfig
 from drsl.extract.encoder import Encoder
 from drsl.extract.image_config import ImageConfig
@@ -26,10 +27,11 @@ _WORDS = ("blue", "deep", "grass", "green", "leaf", "red", "rose", "sea", "wine"
 _TEXTS = {"blue": "Deep blue sea", "green": "green grass, leaf", "red": "Red rose's wine"}
 
 
-class TinyImageNetwork(nn.Module):
+class TinyImageNetwork(ImageNetwork):
     """As VGG-19 outside, with the same names of layers; a thousandth of it inside."""
 
     dim = 8
+    last_layer = "classifier.6."
 
     def __init__(self, architecture: str, classes: int, pool: int = 7, dropout: float = 0.5) -> None:
         super().__init__()
@@ -42,14 +44,14 @@ class TinyImageNetwork(nn.Module):
             nn.Linear(8, classes),
         )
 
-    def fc7(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.classifier[:-1](torch.flatten(self.avgpool(self.features(pixels)), 1))
+    def feature(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.classifier[:-1](torch.flatten(self.avgpool(self.grid(pixels)), 1))
+
+    def grid(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.features(pixels)
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
         return self.classifier[-1](feature)
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.classify(self.fc7(pixels))
 
 
 class ToyEncoder(Encoder):
@@ -152,7 +154,7 @@ def toy_encoder():
 @pytest.fixture
 def tiny_network(monkeypatch):
     """Puts the tiny network in VGG-19's place."""
-    monkeypatch.setattr("drsl.extract.image_encoder.ImageNetwork", TinyImageNetwork)
+    monkeypatch.setattr("drsl.extract.image_encoder.image_network", TinyImageNetwork)
     return TinyImageNetwork
 
 

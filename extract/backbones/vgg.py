@@ -1,4 +1,4 @@
-"""The image network: torchvision's VGG-19 with a new last layer; its feature is fc7 after ReLU."""
+"""VGG-19, the paper's image network, from torchvision with a new last layer; its feature is fc7 after ReLU."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import torch
 from torch import nn
 from torchvision import models
 
-__all__ = ["ImageNetwork"]
+from drsl.extract.backbones.base import ImageNetwork
+
+__all__ = ["Vgg"]
 
 
-class ImageNetwork(nn.Module):
+class Vgg(ImageNetwork):
     """VGG-19 (Simonyan and Zisserman 2015) that classifies a data set's classes.
 
     Args:
@@ -20,7 +22,7 @@ class ImageNetwork(nn.Module):
     """
 
     dim = 4096
-    """width of the feature"""
+    last_layer = "classifier.6."
 
     def __init__(self, architecture: str, classes: int, pool: int = 7, dropout: float = 0.5) -> None:
         super().__init__()
@@ -34,8 +36,19 @@ class ImageNetwork(nn.Module):
             nn.init.zeros_(first.bias)
             self.classifier[0] = first
 
-    def fc7(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The feature of stage one.
+    def grid(self, pixels: torch.Tensor) -> torch.Tensor:
+        """pool5.
+
+        Args:
+            pixels: (b, 3, h, w), normalised, h and w at least 32.
+
+        Returns:
+            (b, 512, h // 32, w // 32): 7 x 7 places at 224 pixels.
+        """
+        return self.features(pixels)
+
+    def feature(self, pixels: torch.Tensor) -> torch.Tensor:
+        """fc7.
 
         Args:
             pixels: (b, 3, h, w), normalised, h and w at least 32.
@@ -43,27 +56,15 @@ class ImageNetwork(nn.Module):
         Returns:
             (b, 4096), after ReLU; dropout acts in training mode only.
         """
-        grid = self.avgpool(self.features(pixels))
-        return self.classifier[:-1](torch.flatten(grid, 1))
+        return self.classifier[:-1](torch.flatten(self.avgpool(self.grid(pixels)), 1))
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
         """Class scores from the feature.
 
         Args:
-            feature: (b, 4096) from `fc7`.
+            feature: (b, 4096) from `feature`.
 
         Returns:
             (b, classes) logits.
         """
         return self.classifier[-1](feature)
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Class scores from pixels: `classify(fc7(pixels))`.
-
-        Args:
-            pixels: (b, 3, h, w), normalised.
-
-        Returns:
-            (b, classes) logits.
-        """
-        return self.classify(self.fc7(pixels))

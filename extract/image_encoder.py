@@ -89,9 +89,20 @@ class ImageEncoder(Encoder):
                     cut = center_crop(pixels, self.config.crop)
                 else:
                     cut = random_crop(pixels, self.config.crop, self.config.flip, generator)
-                yield positions, normalize(cut).contiguous(memory_format=self.precision.layout)
+                yield positions, self.ready(cut)
 
         return batches
+
+    def ready(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels as the network takes them: normalised, in this precision's layout.
+
+        Args:
+            pixels: (b, h, w, 3) uint8.
+
+        Returns:
+            (b, 3, h, w) float32.
+        """
+        return normalize(pixels).contiguous(memory_format=self.precision.layout)
 
     def feature(self, inputs: torch.Tensor) -> torch.Tensor:
         """fc7 after ReLU.

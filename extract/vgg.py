@@ -34,6 +34,17 @@ class ImageNetwork(nn.Module):
             nn.init.zeros_(first.bias)
             self.classifier[0] = first
 
+    def grid(self, pixels: torch.Tensor) -> torch.Tensor:
+        """pool5, the last map that still has places in the picture.
+
+        Args:
+            pixels: (b, 3, h, w), normalised, h and w at least 32.
+
+        Returns:
+            (b, 512, h // 32, w // 32): 7 x 7 places at 224 pixels.
+        """
+        return self.features(pixels)
+
     def fc7(self, pixels: torch.Tensor) -> torch.Tensor:
         """The feature of stage one.
 
@@ -43,8 +54,7 @@ class ImageNetwork(nn.Module):
         Returns:
             (b, 4096), after ReLU; dropout acts in training mode only.
         """
-        grid = self.avgpool(self.features(pixels))
-        return self.classifier[:-1](torch.flatten(grid, 1))
+        return self.classifier[:-1](torch.flatten(self.avgpool(self.grid(pixels)), 1))
 
     def classify(self, feature: torch.Tensor) -> torch.Tensor:
         """Class scores from the feature.

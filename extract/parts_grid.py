@@ -34,7 +34,15 @@ class GridParts(PartsEncoder):
         self.settings: dict[str, Any] = {"rows": rows, "columns": columns}
 
     def encode(self, contents: Sequence[Path], size: int | None = None) -> Iterator[tuple[np.ndarray, None]]:
-        """Yields the cells (b, rows * columns, k) of image files; no cell can be missing."""
+        """Takes images apart into cells.
+
+        Args:
+            contents: image files, n of them.
+            size: items at a time; None for as many as suit.
+
+        Yields:
+            Cells (b, rows * columns, k) float32, and None: no cell can be missing.
+        """
         batches = self._encoder.open(contents, once=True)
         for _, inputs in batches(range(len(contents)), size or self._encoder.batch):
             yield self._cells(inputs).flatten(2).transpose(1, 2).float().cpu().numpy(), None

@@ -42,7 +42,15 @@ class PatchesParts(PartsEncoder):
         self.settings = asdict(config.patches)
 
     def encode(self, contents: Sequence[Path], size: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields the features (b, p, k) of the patches of image files; all of them are there."""
+        """Takes images apart into patches.
+
+        Args:
+            contents: image files, n of them.
+            size: items at a time; None for as many as suit.
+
+        Yields:
+            Features (b, p, k) float32, and that all patches are there, (b, p) bool.
+        """
         encoder, count = self._encoder, len(self._boxes)
         store = PixelStore(contents, encoder.config.resize, keep_megabytes=0, processes=encoder.decoders)
         for _, pixels in store.batches(range(len(contents)), size or max(1, encoder.batch // count)):

@@ -32,7 +32,16 @@ class SentencesParts(PartsEncoder):
         self.settings = asdict(config.sentences)
 
     def encode(self, contents: Sequence[str], size: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields the features (b, max_sentences, k) of the sentences of texts, and which of them there are."""
+        """Takes texts apart into sentences.
+
+        Args:
+            contents: texts, n of them.
+            size: items at a time; None for as many as suit.
+
+        Yields:
+            Features (b, max_sentences, k) float32, zeros behind the last sentence; and which there are, (b,
+            max_sentences) bool.
+        """
         size = size or self._encoder.batch
         for start in range(0, len(contents), size):
             split = [split_sentences(text, self._most) for text in contents[start : start + size]]

@@ -35,7 +35,15 @@ class WordsParts(PartsEncoder):
         self.vectors = encoder.vocabulary.vectors
 
     def encode(self, contents: Sequence[str], size: int | None = None) -> Iterator[tuple[np.ndarray, None]]:
-        """Yields the ids (b, length) of texts; 0 where there is no word, or one without a vector."""
+        """Takes texts apart into words.
+
+        Args:
+            contents: texts, n of them.
+            size: items at a time; None for as many as suit.
+
+        Yields:
+            Ids (b, length), 0 where there is no word or one without a vector; and None.
+        """
         size = size or _TEXTS
         for start in range(0, len(contents), size):
             texts = contents[start : start + size]

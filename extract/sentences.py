@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 __all__ = ["split_sentences"]
 
@@ -11,9 +12,7 @@ _ALWAYS = "。｡！？؟۔।॥።។။"
 # These do when a blank follows, so that 3.5 and www.example.org stay whole.
 _BEFORE_BLANK = ".!?…"
 _CLOSING = "\"'”’»)\\]」』）】》〉"
-_SENTENCE = re.compile(
-    rf".+?(?:[{_ALWAYS}][{_ALWAYS}{_BEFORE_BLANK}]*[{_CLOSING}]*|[{_BEFORE_BLANK}]+[{_CLOSING}]*(?=\s|$)|$)"
-)
+_MARKS = re.compile(rf"[{_ALWAYS}{_BEFORE_BLANK}]+[{_CLOSING}]*")
 
 
 def split_sentences(text: str, most: int) -> list[str]:
@@ -33,8 +32,18 @@ def split_sentences(text: str, most: int) -> list[str]:
     >>> split_sentences("One. Two. Three. Four.", 3)
     ['One.', 'Two.', 'Three. Four.']
     """
-    pieces = (found.strip() for line in text.splitlines() for found in _SENTENCE.findall(line))
+    pieces = (found.strip() for line in text.splitlines() for found in _of_line(line))
     sentences = [piece for piece in pieces if any(letter.isalnum() for letter in piece)] or [text]
     if len(sentences) > most:
         sentences[most - 1 :] = [" ".join(sentences[most - 1 :])]
     return sentences
+
+
+def _of_line(line: str) -> Iterator[str]:
+    start = 0
+    for marks in _MARKS.finditer(line):
+        stop = marks.end()
+        if stop == len(line) or line[stop].isspace() or not set(_ALWAYS).isdisjoint(marks[0]):
+            yield line[start:stop]
+            start = stop
+    yield line[start:]

@@ -148,7 +148,7 @@ class MappedArray:
             for block in blocks[~self._checked[blocks]]:
                 self._compare(int(block))
         found = self._rows[key]
-        return found.copy() if np.may_share_memory(found, self._rows) else found
+        return found if found.flags.writeable else found.copy()  # numpy copies for some keys itself
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All rows, for numpy: `np.asarray(array)`."""

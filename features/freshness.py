@@ -112,7 +112,7 @@ def require_parts_of(features_path: Path, features: Features, parts_path: Path, 
     repair = f"drsl encode {modality} --parts {kind} -d {dataset}"
     made = {"manifest": parts.attrs.get("manifest_digest"), **encoder_of(parts)}
     asked = {"manifest": features.attrs.get("manifest_digest"), **encoder_of(features)}
-    require_fresh(str(parts_path), made, asked, repair)
+    require_fresh(str(parts_path), made, {**dict.fromkeys(made), **asked}, repair)
     same = features.classes == parts.classes and all(
         np.array_equal(getattr(features, name), getattr(parts, name)) for name in ("id", "label", "split")
     )

@@ -43,4 +43,5 @@ def write_parts(project: Project, modality: str, kind: str) -> None:
         encoder.decoders = core_count()
         rate = encode_parts(taking_apart(encoder, config), about, manifest, out, update)
     found = open_parts(out)
-    click.echo(f"{rate:.3g} {modality}s a second; {found.part.shape}, {out.stat().st_size / 1e6:,.1f} MB")
+    shape = " x ".join(f"{each}" for each in found.part.shape)
+    click.echo(f"{shape} {found.part.dtype}, {out.stat().st_size / 1e6:.3g} MB; {rate:.3g} {modality}s a second")

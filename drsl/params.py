@@ -16,7 +16,7 @@ __all__ = ["EvaluateConfig", "Params", "build", "find_project", "read_params"]
 
 Config = TypeVar("Config")
 
-_DATASET_KEYS = ("source", "prepare", "image", "text", "drsl", "evaluate")
+_DATASET_KEYS = ("source", "prepare", "image", "text", "parts", "drsl", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,11 @@ class Project:
         return cls(params, Layout(params.root, dataset))
 
     @contextmanager
-    def writing(self, stage: str, *outputs: Path) -> Iterator[None]:
+    def writing(self, stage: str | None, *outputs: Path) -> Iterator[None]:
         """Holds the lock of a stage's outputs; afterwards says what was written, and how to keep it under DVC.
 
         Args:
-            stage: the stage's name in dvc.yaml.
+            stage: the stage's name in dvc.yaml; None for what no stage makes.
             outputs: the files that the block writes; the first names the lock.
 
         Yields:
@@ -103,7 +103,7 @@ class Project:
             yield
         for path in outputs:
             click.echo(f"wrote {self.layout.show(path)}")
-        if "DVC_STAGE" not in os.environ and (self.params.root / "dvc.lock").is_file():
+        if stage and "DVC_STAGE" not in os.environ and (self.params.root / "dvc.lock").is_file():
             click.echo(f"to keep this result: dvc commit -f {stage}   (`dvc repro` would put the recorded one back)")
 
     def device(self) -> str:

@@ -1,4 +1,4 @@
-"""Sealed HDF5 files: what feature files and score files have in common.
+"""Sealed HDF5 files: what feature files, parts files and score files have in common.
 
 HDF5 alone is not enough: it crashes its process when the disk is full, has no checksum for texts, and one wrong bit
 in a text's length makes it loop for ever. So room is claimed before writing, and texts get checksums of our own.
@@ -17,12 +17,14 @@ import numpy as np
 
 from drsl.features.atomic import publish, reserve
 
-__all__ = ["SEAL", "check_head", "check_texts", "create_numbers", "create_sealed", "plain", "reason"]
+__all__ = ["SEAL", "check_head", "check_texts", "create_numbers", "create_sealed", "format_of", "plain", "reason"]
 
 SEAL = ("rows", "digest", "sealed", "texts")
 """Attributes that belong to the seal and are not part of what it covers."""
 
 _CHUNK_BYTES = 1 << 20
+_ALIGNMENT = 64
+"""Bytes: where arrays may begin, so that one can be used as it lies in the file."""
 
 
 @contextmanager
@@ -31,6 +33,8 @@ def create_sealed(
     texts: Mapping[str, Sequence[str]],
     attrs: Mapping[str, Any],
     numbers: Sequence[tuple[tuple[int, ...], type]],
+    *,
+    aligned: bool = False,
 ) -> Iterator[h5py.File]:
     """Opens a file in which texts and attributes stand already; it appears under its name when the block ends well.
 
@@ -39,6 +43,7 @@ def create_sealed(
         texts: column name to its texts.
         attrs: strings and numbers; those of the seal are left out.
         numbers: shape and type of each array that the block will write.
+        aligned: arrays begin at multiples of 64 bytes, as those that are mapped should.
 
     Yields:
         The open file; the block writes the arrays and the attributes of the seal.
@@ -53,7 +58,8 @@ def create_sealed(
         size = _size_at_most(texts, attrs, numbers)
         reserve(path, raw, size)
         raw.truncate(0)
-        with h5py.File(raw, "w", libver=("v110", "v110")) as file:
+        places = {"alignment_threshold": _ALIGNMENT, "alignment_interval": _ALIGNMENT} if aligned else {}
+        with h5py.File(raw, "w", libver=("v110", "v110"), **places) as file:
             for name, values in texts.items():
                 file.create_dataset(name, data=list(values), dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
             for key in sorted(attrs):
@@ -122,6 +128,23 @@ def check_head(file: h5py.File, format: str, version: int) -> None:
         raise ValueError(f"version {file.attrs['version']}, this program reads {version}")
     if int(file.attrs.get("sealed", 0)) != 1 or "digest" not in file.attrs:
         raise ValueError("it was never sealed")
+
+
+def format_of(path: Path) -> str | None:
+    """What kind of sealed file this is, for those who take several.
+
+    Args:
+        path: any file.
+
+    Returns:
+        Its `format`; None when the file is missing, damaged, or not one of ours: reading it says which.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            check_texts(path, file, "any")
+            return str(file.attrs["format"])
+    except Exception:  # h5py raises nearly every type when a file's structure is broken
+        return None
 
 
 def plain(value: Any) -> Any:

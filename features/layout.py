@@ -47,6 +47,18 @@ class Layout:
         """
         return self.root / "features" / self.dataset / f"{modality}.h5"
 
+    def parts(self, modality: str, kind: str) -> Path:
+        """The parts of the items of a modality (HDF5), which are written on request.
+
+        Args:
+            modality: `image` or `text`.
+            kind: `grid` or `patches` of images, `words` or `sentences` of texts.
+
+        Returns:
+            Its path.
+        """
+        return self.root / "features" / self.dataset / f"{modality}.{kind}.h5"
+
     def encoder_log(self, modality: str) -> Path:
         """The fine-tuning log (CSV): loss and accuracy by epoch.
 

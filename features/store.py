@@ -18,8 +18,17 @@ from typing import Any
 import h5py
 import numpy as np
 
+from drsl.features.columns import (
+    COLUMN_NUMBERS,
+    add_columns_to_digest,
+    check_columns,
+    create_columns,
+    read_attrs,
+    read_columns,
+    wrong_columns,
+)
 from drsl.features.errors import DamagedFile, MissingFile, choose
-from drsl.features.hdf5 import SEAL, check_head, check_texts, create_numbers, create_sealed, plain, reason
+from drsl.features.hdf5 import check_head, check_texts, create_numbers, create_sealed, reason
 from drsl.features.manifest import SPLITS
 
 __all__ = ["FORMAT", "VERSION", "FeatureWriter", "Features", "open_feature_writer", "read_features", "write_features"]
@@ -136,18 +145,13 @@ def open_feature_writer(
             Nothing is left behind.
         UserError: the file cannot be written, or the disk has no room for it; before the first row.
     """
-    rows = len(id)
-    if len(label) != rows or len(split) != rows or len(set(id)) != rows:
-        raise ValueError("id, label and split must be of equal length, and ids unique")
-    label, split = np.asarray(label), np.asarray(split)
-    if rows and (label.min() < 0 or label.max() >= len(classes) or split.min() < 0 or split.max() >= len(SPLITS)):
-        raise ValueError(f"labels must be 0 to {len(classes) - 1}, splits 0 to {len(SPLITS) - 1}")
+    rows, label, split = len(id), np.asarray(label), np.asarray(split)
+    check_columns(id, label, split, classes)
     texts = {"id": id, "classes": classes}
     about = {**attrs, "format": FORMAT, "version": VERSION}
-    numbers = [((rows, dim), np.float32), ((rows,), np.int64), ((rows,), np.uint8)]
+    numbers = [((rows, dim), np.float32), *(((rows,), dtype) for _, dtype in COLUMN_NUMBERS)]
     with create_sealed(path, texts, about, numbers) as file:
-        create_numbers(file, "label", (rows,), np.int64)[...] = label.astype(np.int64)
-        create_numbers(file, "split", (rows,), np.uint8)[...] = split.astype(np.uint8)
+        create_columns(file, label, split)
         writer = FeatureWriter(file, rows, dim)
         yield writer
         writer._seal()
@@ -215,42 +219,24 @@ def _digest(rows: Any, file: h5py.File) -> str:
     """Digest of the rows, and of everything else that gives them meaning."""
     content = rows.copy()
     content.update(repr((file["feature"].shape, file["feature"].dtype.str)).encode("ascii"))
-    for name in ("label", "split"):
-        content.update(file[name][...].tobytes())
-    for name in ("id", "classes"):
-        content.update(b"\0".join(file[name][...].tolist()))
-    for key in sorted(file.attrs):
-        if key not in SEAL:
-            content.update(f"{key}={file.attrs[key]}".encode())
+    add_columns_to_digest(content, file)
     return str(content.hexdigest())
 
 
 def _load(file: h5py.File, size: int) -> Features:
     rows = int(file.attrs["rows"])
-    feature, label, split, id, classes = (file[name] for name in ("feature", "label", "split", "id", "classes"))
-    if feature.dtype != np.float32 or label.dtype != np.int64 or split.dtype != np.uint8:
-        raise ValueError("feature, label or split has a wrong type")
-    if feature.ndim != 2 or {label.ndim, split.ndim, id.ndim, classes.ndim} != {1}:
-        raise ValueError("a column has a wrong shape")
-    if {len(feature), len(label), len(split), len(id)} != {rows}:
-        raise ValueError(f"the columns do not all have {rows} rows")
+    columns, feature = read_columns(file, rows), file["feature"]
+    if feature.dtype != np.float32 or feature.ndim != 2 or len(feature) != rows:
+        raise ValueError(f"feature is not a float32 matrix of {rows} rows")
     if feature.nbytes > size:  # HDF5 would make up what is not there, and fill the memory with it
         raise ValueError("it is shorter than its own features")
-    return Features(
-        id=id.asstr()[...].astype(object),
-        feature=feature[...],
-        label=label[...],
-        split=split[...],
-        classes=tuple(classes.asstr()[...].tolist()),
-        attrs={key: plain(file.attrs[key]) for key in file.attrs if key != "texts"},
-    )
+    return Features(feature=feature[...], attrs=read_attrs(file), **columns._asdict())
 
 
 def _check_rows(path: Path, features: Features) -> None:
     wrong = {
         "the feature of {} is NaN or infinite": ~np.isfinite(features.feature).all(axis=1),
-        "the label of {} is out of range": (features.label < 0) | (features.label >= len(features.classes)),
-        "the split of {} is out of range": features.split >= len(SPLITS),
+        **wrong_columns(features.label, features.split, features.classes),
     }
     for what, rows in wrong.items():
         if rows.any():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from drsl.features import Features, Parts
 
 _FILE = click.Path(path_type=Path)
 
 
 @click.group()
 def features() -> None:
-    """Look into a feature file, prove it whole, compare two.
+    """Look into a feature file or a parts file, prove it whole, compare two.
 
     \b
     drsl features show features/emoji/image.h5
@@ -23,28 +27,23 @@ def features() -> None:
 @features.command()
 @click.argument("file", type=_FILE)
 def show(file: Path) -> None:
-    """Print what a feature file holds and what made it.
+    """Print what a feature file or a parts file holds and what made it.
 
     \b
-    Example:
+    Examples:
       drsl features show features/emoji/image.h5
+      drsl features show features/emoji/image.grid.h5
     """
-    import numpy as np
-
     from drsl.commands.tables import table
-    from drsl.features import read_features
+    from drsl.features import open_parts, read_features
     from drsl.features.freshness import encoder_of
     from drsl.features.manifest import SPLITS
 
-    found = read_features(file)
-    encoder = encoder_of(found)
-    norms = np.linalg.norm(found.feature, axis=1)
+    found = open_parts(file) if _holds_parts(file) else read_features(file)
     facts = [
-        ("rows", f"{len(found)} of width {found.feature.shape[1]}"),
+        *_content(found),
         ("data set", f"{found.attrs.get('dataset', '?')}, {found.attrs.get('modality', '?')}"),
-        *((key, str(value)) for key, value in sorted(encoder.items()) if not isinstance(value, dict | list)),
-        ("row norm", f"{norms.min():.3g} to {norms.max():.3g}, mean {norms.mean():.3g}" if len(found) else "-"),
-        ("zeros", f"{(found.feature == 0).mean():.1%} of all values; {(norms == 0).sum()} rows are zero"),
+        *((key, str(value)) for key, value in sorted(encoder_of(found).items()) if not isinstance(value, dict | list)),
         ("manifest", str(found.attrs.get("manifest_digest", "?"))),
         ("digest", str(found.attrs.get("digest", "?"))),
     ]
@@ -67,10 +66,10 @@ def verify(files: tuple[Path, ...]) -> None:
     Example:
       drsl features verify features/emoji/*.h5
     """
-    from drsl.features import read_features
+    from drsl.features import open_parts, read_features
 
     for file in files:
-        found = read_features(file)
+        found = open_parts(file, verify=True) if _holds_parts(file) else read_features(file)
         click.echo(f"{file}: whole, {len(found)} rows, digest {str(found.attrs['digest'])[:12]}")
 
 
@@ -78,7 +77,7 @@ def verify(files: tuple[Path, ...]) -> None:
 @click.argument("first", type=_FILE)
 @click.argument("second", type=_FILE)
 def diff(first: Path, second: Path) -> None:
-    """Say in what two feature files differ; exit code 1 when they do.
+    """Say in what two feature files, or two parts files, differ; exit code 1 when they do.
 
     \b
     Example:
@@ -86,12 +85,53 @@ def diff(first: Path, second: Path) -> None:
     """
     import sys
 
-    from drsl.features import read_features
-    from drsl.features.compare import compare_features
+    from drsl.features import open_parts, read_features
+    from drsl.features.compare import compare_features, compare_parts
+    from drsl.features.errors import UserError
 
-    lines = compare_features(read_features(first), read_features(second))
+    if _holds_parts(first) != _holds_parts(second):
+        raise UserError(f"{first} and {second} cannot be compared: one holds features, the other parts of items")
+    if _holds_parts(first):
+        lines = compare_parts(open_parts(first), open_parts(second))
+    else:
+        lines = compare_features(read_features(first), read_features(second))
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo("equal: ids, labels, splits and all feature values")
+        click.echo("equal: ids, labels, splits and all values")
     sys.exit(1 if lines else 0)
+
+
+def _holds_parts(file: Path) -> bool:
+    """Whether this is a parts file; for what is missing or damaged, its name decides what it should be."""
+    from drsl.features.hdf5 import format_of
+    from drsl.features.parts import FORMAT, KINDS
+
+    return (format_of(file) or (FORMAT if file.stem.partition(".")[2] in KINDS else "")) == FORMAT
+
+
+def _content(found: Features | Parts) -> list[tuple[str, str]]:
+    """What the rows are, as lines of two columns."""
+    import numpy as np
+
+    from drsl.features.store import Features
+
+    if isinstance(found, Features):
+        norms = np.linalg.norm(found.feature, axis=1)
+        return [
+            ("rows", f"{len(found)} of width {found.feature.shape[1]}"),
+            ("row norm", f"{norms.min():.3g} to {norms.max():.3g}, mean {norms.mean():.3g}" if len(found) else "-"),
+            ("zeros", f"{(found.feature == 0).mean():.1%} of all values; {(norms == 0).sum()} rows are zero"),
+        ]
+    lines = [
+        ("parts", f"{found.kind}, settings {found.attrs.get('settings', '?')}"),
+        ("rows", f"{len(found)} of {' x '.join(str(each) for each in found.part.shape[1:])} {found.part.dtype}"),
+    ]
+    if found.mask is not None:
+        counts = np.asarray(found.mask).sum(axis=1)
+        lines.append(
+            ("parts there", f"{counts.min()} to {counts.max()}, mean {counts.mean():.3g}" if len(found) else "-")
+        )
+    if found.vectors is not None:
+        lines.append(("words", f"{len(found.words)}, vectors of width {found.vectors.shape[1]}"))
+    return lines

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drsl.features import open_parts
 from drsl.features.errors import StaleFile
-from drsl.features.freshness import encoder_of, require_fresh, require_pairable
+from drsl.features.freshness import encoder_of, require_fresh, require_pairable, require_parts_of, settings_of
+from drsl.features.parts import open_parts_writer
 
 IMAGE, TEXT = Path("features/toy/image.h5"), Path("features/toy/text.h5")
 
@@ -98,3 +100,51 @@ def test_one_id_with_two_labels_or_splits(make_features, name):
     changed = getattr(text, name).copy()
     changed[4] = (changed[4] + 1) % 3
     not_pairable(make_features(), dataclasses.replace(text, **{name: changed}), "'item-4' has another label or split")
+
+
+@pytest.fixture
+def make_parts(tmp_path):
+    """Makes a grid of zeros for the items of some features."""
+
+    def build(features, **attrs):
+        path = tmp_path / "toy" / "image.grid.h5"
+        columns = {"label": features.label, "split": features.split, "classes": features.classes}
+        attrs = {**features.attrs, "settings": '{"rows": 1}', **attrs}
+        with open_parts_writer(path, "grid", id=features.id.tolist(), **columns, shape=(1, 2), attrs=attrs) as writer:
+            writer.append(np.zeros((len(features), 1, 2)))
+        return path, open_parts(path)
+
+    return build
+
+
+def test_parts_and_features_of_one_network(make_features, make_parts):
+    features = make_features()
+    path, parts = make_parts(features)
+    require_parts_of(IMAGE, features, path, parts)
+    assert settings_of(parts) == {"rows": 1}
+    assert settings_of(make_parts(features, settings="?")[1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("attrs", "words"),
+    [
+        ({"manifest_digest": "9" * 64}, "manifest was 999999999999, now 000000000000"),
+        ({"encoder": '{"architecture": "another"}'}, "architecture was another, now toy"),
+        ({"encoder": '{"architecture": "toy", "fingerprint": "1"}'}, "fingerprint was 1, now "),
+    ],
+)
+def test_parts_of_another_manifest_or_network_are_refused(make_features, make_parts, attrs, words):
+    path, parts = make_parts(make_features(), **attrs)
+    with pytest.raises(StaleFile) as info:
+        require_parts_of(IMAGE, make_features(), path, parts)
+    for word in (str(path), words, "drsl encode image --parts grid -d toy"):
+        assert word in str(info.value)
+
+
+@pytest.mark.parametrize("name", ["id", "label", "split"])
+def test_parts_of_other_items_are_refused(make_features, make_parts, name):
+    features = make_features()
+    path, parts = make_parts(features)
+    turned = dataclasses.replace(features, **{name: getattr(features, name)[::-1]})
+    with pytest.raises(StaleFile, match=r"has other items than features/toy/image\.h5"):
+        require_parts_of(IMAGE, turned, path, parts)

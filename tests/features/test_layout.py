@@ -21,6 +21,7 @@ def all_paths(layout):
     ]
     runs = [layout.run(method, seed) for method in ("cca", "drsl-concat") for seed in (0, 1)]
     of_runs = [getattr(run, name) for run in runs for name in vars(Run) if isinstance(vars(Run)[name], property)]
+    by_modality += [layout.parts("image", "grid"), layout.parts("text", "words"), layout.parts("text", "sentences")]
     return [layout.manifest, layout.images, layout.report, layout.work, *by_modality, *of_runs]
 
 
@@ -30,6 +31,7 @@ def all_paths(layout):
         (lambda layout: layout.manifest, "data/pascal/manifest.csv"),
         (lambda layout: layout.features("image"), "features/pascal/image.h5"),
         (lambda layout: layout.features("text"), "features/pascal/text.h5"),
+        (lambda layout: layout.parts("image", "grid"), "features/pascal/image.grid.h5"),
         (lambda layout: layout.network("image"), "models/pascal/image.safetensors"),
         (lambda layout: layout.run("cca", 3).result, "results/pascal/cca/3.json"),
         (lambda layout: layout.run("cca", 3).model, "results/pascal/cca/3.safetensors"),

@@ -8,12 +8,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from drsl.features.errors import DamagedFile, MissingFile
+from drsl.extract.sources.placing import check_reject_fraction
+from drsl.features.errors import DamagedFile, MissingFile, require
 from drsl.features.manifest import SPLITS, Item
 
-__all__ = ["Part", "PublicLayout", "read_lines", "text_of"]
+__all__ = ["Part", "PublicConfig", "PublicLayout", "read_lines", "reason_of", "text_of"]
 
 _UNPRINTABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class PublicConfig:
+    """Where a public data set's files are, and its random part."""
+
+    path: str
+    """folder of the files as published, from the project's folder"""
+    seed: int
+    """seed of the random part of the split"""
+    max_reject_fraction: float
+    """share of items that may be unusable before preparing stops"""
+
+    def __post_init__(self) -> None:
+        require(bool(self.path), "path: name the folder of the published files")
+        require(self.seed >= 0, f"seed: {self.seed} must be 0 or more")
+        check_reject_fraction(self.max_reject_fraction)
 
 
 @dataclass(frozen=True)
@@ -160,3 +178,15 @@ def read_lines(path: Path) -> list[str]:
     if not lines:
         raise DamagedFile(f"{path} is empty: get the original again")
     return lines
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file could not be read, as the reason of a reject.
+
+    Args:
+        error: what reading it raised.
+
+    Returns:
+        A few words without the path.
+    """
+    return "is not there" if isinstance(error, FileNotFoundError) else error.strerror or str(error)

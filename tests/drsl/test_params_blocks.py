@@ -1,4 +1,4 @@
-"""Every data set's block in the project's own params.yaml builds all settings objects, and holds the paper's numbers."""
+"""Every block of the project's own params.yaml builds all settings objects, and holds the paper's numbers."""
 
 from pathlib import Path
 

@@ -20,6 +20,8 @@ SOURCES = {
     "pascal": ("drsl.extract.sources.pascal", "PascalConfig", "write_pascal", "ATTRIBUTION"),
     "nuswide10k": ("drsl.extract.sources.nuswide10k", "NusWideConfig", "write_nuswide10k", "ATTRIBUTION"),
     "xmedianet": ("drsl.extract.sources.xmedianet", "PublicConfig", "write_xmedianet", "ATTRIBUTION"),
+    "folder": ("drsl.extract.sources.folder", "OwnDataConfig", "write_folder", "ATTRIBUTION"),
+    "manifest": ("drsl.extract.sources.manifest_file", "OwnDataConfig", "write_manifest_file", "ATTRIBUTION"),
 }
 """Source name to its module, settings class, writing function and notice."""
 

@@ -19,7 +19,17 @@ from drsl.features.errors import UserError, require
 from drsl.features.manifest import Item
 from drsl.features.threads import core_count
 
-__all__ = ["IMAGES", "REJECTS", "Found", "Reject", "check_reject_fraction", "fault_of_picture", "place_items"]
+__all__ = [
+    "IMAGES",
+    "REJECTS",
+    "Found",
+    "Reject",
+    "check_items",
+    "check_reject_fraction",
+    "fault_of_picture",
+    "place_items",
+    "refuse_too_many",
+]
 
 IMAGES = "images"
 """Name of the folder of pictures in the data set's folder."""
@@ -31,10 +41,10 @@ _AHEAD = 8
 
 @dataclass(frozen=True)
 class Reject:
-    """An item that is left out, and why."""
+    """An item that is left out, and why. Or a file that belongs to no item: listed, but not counted as an item."""
 
     id: str
-    """the item's id"""
+    """the item's id; empty for a file that belongs to no item"""
     path: str
     """the file at fault; empty when it is no file's fault"""
     reason: str
@@ -67,7 +77,7 @@ def place_items(
     """Copies the pictures of items into the data set's folder; items that cannot be used are listed and left out.
 
     A picture is decoded whole before it is taken. The folder `images` is replaced as a whole, at the end. Originals
-    are copied, never linked: what happens to a data set's folder cannot reach them.
+    are copied, never linked: DVC may move a data set's files to its cache and make them read-only.
 
     Args:
         folder: the data set's folder, `data/NAME`.
@@ -89,8 +99,20 @@ def place_items(
     total = len(found) if isinstance(found, Sized) else 0
     kept: list[Item] = []
     rejects: list[Reject] = []
+    present = (folder / IMAGES).resolve()
     with publish_folder(folder / IMAGES) as images:
-        for done, each in enumerate(_placed(found, images), start=1):
+
+        def take(path: Path, name: str) -> str | None:
+            fault = fault_of_picture(path)
+            if fault is None:
+                if path.resolve().is_relative_to(present):
+                    raise UserError(f"{path} lies in {folder / IMAGES}, which is made anew: keep originals elsewhere")
+                target = images / PurePosixPath(name).relative_to(IMAGES)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+            return fault
+
+        for done, each in enumerate(_settled(found, take), start=1):
             if isinstance(each, Reject):
                 rejects.append(each)
             else:
@@ -98,8 +120,53 @@ def place_items(
             if on_progress:
                 on_progress(done, total)
         _write_rejects(folder / REJECTS, rejects)
-        _refuse_too_many(folder / REJECTS, rejects, len(kept) + len(rejects), max_reject_fraction)
+        refuse_too_many(rejects, len(kept), max_reject_fraction, f"all are listed in {folder / REJECTS}")
     return tuple(kept)
+
+
+def check_items(
+    found: Iterable[Found], on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[Item | Reject]:
+    """Decides as `place_items` does which items are kept, and writes nothing.
+
+    Args:
+        found: as `place_items` takes it.
+        on_progress: called with (items done, 0).
+
+    Yields:
+        Each item that would be kept, or its reject, in order.
+
+    Raises:
+        UserError: two files would get one name, or a name leads out of the folder.
+    """
+    for done, each in enumerate(_settled(found, lambda path, _: fault_of_picture(path)), start=1):
+        if on_progress:
+            on_progress(done, 0)
+        yield each
+
+
+def refuse_too_many(rejects: Iterable[Reject], kept: int, allowed: float, where: str) -> None:
+    """Stops when too large a share of the items was rejected, or all of them.
+
+    Args:
+        rejects: what was rejected; files that belong to no item do not count.
+        kept: number of items that were not.
+        allowed: the share that may be.
+        where: where the rejects can be seen, for the message.
+
+    Raises:
+        UserError: more were rejected; says how many, what is allowed, and the first three with their reasons.
+    """
+    counted = [each for each in rejects if each.id]
+    count = kept + len(counted)
+    if not count:
+        raise UserError("there is no item: no picture and no text was found")
+    if len(counted) > allowed * count or not kept:
+        first = "; ".join(f"{each.path or each.id}: {each.reason}" for each in counted[:3])
+        raise UserError(
+            f"{len(counted)} of {count} items cannot be used, max_reject_fraction allows {allowed:g}: {first}"
+            f"{'; ...' if len(counted) > 3 else ''} ({where})"
+        )
 
 
 def fault_of_picture(path: Path) -> str | None:
@@ -129,8 +196,8 @@ def fault_of_picture(path: Path) -> str | None:
     return None
 
 
-def _placed(found: Iterable[Found], images: Path) -> Iterator[Item | Reject]:
-    """Items or rejects in the order found; pictures are decoded and copied by threads, a few ahead."""
+def _settled(found: Iterable[Found], take: Callable[[Path, str], str | None]) -> Iterator[Item | Reject]:
+    """Items or rejects in order; threads take pictures, a few ahead. `take(path, name)` says what is wrong."""
     claimed: dict[str, str] = {}
     bad: dict[str, str] = {}
     waiting: deque[tuple[Item | Reject, Path | None, Future[str | None] | None]] = deque()
@@ -152,9 +219,9 @@ def _placed(found: Iterable[Found], images: Path) -> Iterator[Item | Reject]:
                 item, path = (each, None) if isinstance(each, Reject) else _readable(*each)
                 work = None
                 if isinstance(item, Item) and path is not None:
-                    target = _target(images, item)
+                    _refuse_way_out(item)
                     if _claim(claimed, item, path):
-                        work = pool.submit(_take, path, target)
+                        work = pool.submit(take, path, item.image)
                 waiting.append((item, path, work))
                 if len(waiting) > _AHEAD * threads:
                     yield settle()
@@ -169,7 +236,7 @@ def _readable(item: Item, path: Path | None) -> tuple[Item | Reject, Path | None
     if bool(item.image) != (path is not None):
         raise ValueError(f"{item.id!r}: an image's name and its file come together")
     for name, cell in zip(("id", "image", "text", "label"), item.row(), strict=False):
-        fault = "holds a NUL byte" if "\0" in cell else "" if _encodes(cell) else "is not valid Unicode"
+        fault = "holds a NUL byte" if "\0" in cell else "" if _encodes(cell) else "is not UTF-8"
         if fault:
             return Reject(item.id, str(path or ""), f"{name} {fault}"), None
     return item, path
@@ -178,16 +245,15 @@ def _readable(item: Item, path: Path | None) -> tuple[Item | Reject, Path | None
 def _encodes(cell: str) -> bool:
     try:
         cell.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair
+    except UnicodeEncodeError:  # half of a surrogate pair, or a byte that was no UTF-8
         return False
     return True
 
 
-def _target(images: Path, item: Item) -> Path:
+def _refuse_way_out(item: Item) -> None:
     name = PurePosixPath(item.image)
     if name.is_absolute() or len(name.parts) < 2 or name.parts[0] != IMAGES or ".." in name.parts:
         raise UserError(f"item {item.id!r}: its image name {item.image!r} leads out of the folder {IMAGES}")
-    return images.joinpath(*name.parts[1:])
 
 
 def _claim(claimed: dict[str, str], item: Item, path: Path) -> bool:
@@ -200,15 +266,6 @@ def _claim(claimed: dict[str, str], item: Item, path: Path) -> bool:
     return owner is None
 
 
-def _take(path: Path, target: Path) -> str | None:
-    """Checks one picture and copies it; says what is wrong with it."""
-    fault = fault_of_picture(path)
-    if fault is None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    return fault
-
-
 def _write_rejects(path: Path, rejects: list[Reject]) -> None:
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
@@ -219,12 +276,3 @@ def _write_rejects(path: Path, rejects: list[Reject]) -> None:
         for each in rejects
     )
     write_text(path, text.getvalue().replace("\0", "\\0"))
-
-
-def _refuse_too_many(path: Path, rejects: list[Reject], count: int, allowed: float) -> None:
-    if rejects and (len(rejects) > allowed * count or len(rejects) == count):
-        first = "; ".join(f"{each.path or each.id}: {each.reason}" for each in rejects[:3])
-        raise UserError(
-            f"{len(rejects)} of {count} items cannot be used, max_reject_fraction allows {allowed:g}: {first}"
-            f"{'; ...' if len(rejects) > 3 else ''} (all are listed in {path})"
-        )

@@ -1,4 +1,4 @@
-"""`drsl data prepare` and `drsl data check`."""
+"""`drsl data prepare`; `add` and `check` have files of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from drsl.commands.data_add import add
 from drsl.commands.data_check import check, count_lines, reject_lines, source_settings
 from drsl.project import Project, dataset_option
 
@@ -15,6 +16,7 @@ def data() -> None:
     """Make a data set's manifest, or check one.
 
     \b
+    drsl data add NAME PATH       checks your own data and writes their block into params.yaml
     drsl data prepare -d emoji    draws the default data set
     drsl data check -d emoji      says what is there, by split and class, and what is wrong
     """
@@ -50,4 +52,5 @@ def prepare(folder: Path | None, dataset: str) -> None:
         click.echo(line)
 
 
+data.add_command(add)
 data.add_command(check)

@@ -178,8 +178,9 @@ def _failure(path: Path, error: OSError, needed: int | None = None) -> UserError
 
 def _concerns(path: Path, error: OSError) -> bool:
     """Whether an error names the folder `path`, the temporary one beside it, or a file in either."""
-    named = Path(os.fsdecode(error.filename))
-    return any(named.is_relative_to(each) for each in (path, path.with_name(f"{path.name}.tmp")))
+    named = [Path(os.fsdecode(each)) for each in (error.filename, error.filename2) if each is not None]
+    folders = path, path.with_name(f"{path.name}.tmp")  # a copy's error names the original, then the copy
+    return any(each.is_relative_to(folder) for each in named for folder in folders)
 
 
 def _remove_leftovers(path: Path) -> None:

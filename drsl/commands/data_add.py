@@ -77,7 +77,7 @@ def add(
     prepare |= {"captions": captions, "max_reject_fraction": max_reject_fraction}
     source, read = _reader(path)
     with bar("items", "item") as update:
-        found = survey(read, OwnDataConfig(**{**prepare, "path": str(path)}), update)
+        found = survey(read, OwnDataConfig(**{**prepare, "path": str(path)}), lambda *done: update(*done, ""))
     _show(found)
     refuse_too_many(found.rejects, len(found.items), max_reject_fraction, "mend them, or see --max-reject-fraction")
     chosen = dataset_block({"source": source, "prepare": prepare}, found.items, base, keep_image=like is not None)

@@ -114,7 +114,8 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[_Files |
 
 def _found(root: Path, label: str, files: _Files, config: OwnDataConfig, family: dict[str, str]) -> Iterator[Found]:
     name = (files.folder / files.stem).relative_to(root).as_posix()
-    images, texts = [], []
+    images: list[Path] = []
+    texts: list[Path] = []
     for each in files.names:
         path = files.folder / each
         ending = path.suffix.lower()
@@ -135,10 +136,10 @@ def _found(root: Path, label: str, files: _Files, config: OwnDataConfig, family:
     else:
         original = images[0] if images else None
         wanted = f"{IMAGES}/{original.relative_to(root).as_posix()}" if original else ""
-        for item, path in expand_captions(Item(name, wanted, text, label, ""), original, config.captions):
+        for item, picture in expand_captions(Item(name, wanted, text, label, ""), original, config.captions):
             if item.id != name:
                 family[item.id] = name
-            yield item, path
+            yield item, picture
 
 
 @dataclass(frozen=True)

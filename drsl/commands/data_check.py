@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ def source_settings(project: Project, config: type[Any]) -> Any:
     return settings
 
 
-def count_lines(items: Iterable[Item], layout: PublicLayout | None, digest: str) -> list[str]:
+def count_lines(items: Sequence[Item], layout: PublicLayout | None, digest: str) -> list[str]:
     """What `prepare` and `check` say of a manifest's splits.
 
     Args:
@@ -52,7 +52,6 @@ def count_lines(items: Iterable[Item], layout: PublicLayout | None, digest: str)
     """
     from drsl.features.manifest import SPLITS
 
-    items = list(items)
     count = Counter(item.split for item in items)
     lines = [f"{len(items)} items: {', '.join(f'{split} {count[split]}' for split in SPLITS)}"]
     if layout is not None:
@@ -100,7 +99,7 @@ def check(folder: Path | None, dataset: str) -> None:
 
     project = Project.open(folder, dataset)
     source = project.params.dataset(dataset).get("source")
-    public = load_layout(source) if source in SOURCES else None
+    public = load_layout(source) if isinstance(source, str) and source in SOURCES else None
     if public is not None and not project.layout.manifest.exists():
         layout, read_items = public
         _check_files(project, layout, read_items, source_settings(project, load_source(str(source))[0]))

@@ -1,8 +1,8 @@
 """NUS-WIDE-10K (Feng et al. 2014), drawn from NUS-WIDE (Chua et al. 2009): Flickr photos with their tags, ten classes.
 
 The ten classes are NUS-WIDE's ten largest concepts, or ten that the settings name; 1,000 photos are drawn for each
-among those that carry just this one of the ten, have a tag, and are there. The files of the whole 269,648 photos are
-read line by line; what is held of them is a bit a photo and concept, and the candidates' names.
+among those that carry just this one of the ten, have a tag, and are there. Lists and tags of all 269,648 photos are
+read line by line, label files one at a time; what is held is a bit a photo and concept, and the candidates' names.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def _read_concepts(folder: Path, named: tuple[str, ...]) -> dict[str, np.ndarray
     for name in named:
         if name not in files:
             raise SettingError(f"concepts: {folder} has no Labels_{name}.txt{did_you_mean(name, files)}")
-    packed, size, lines = {}, Counter[str](), 0
+    packed: dict[str, np.ndarray] = {}
+    size: Counter[str] = Counter()
+    lines = 0
     for name in named or files:
         carries = _read_bits(files[name])
         if packed and carries.size != lines:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from drsl.extract.sources.placing import Reject
+    from drsl.features.manifest import Item
 
 __all__ = ["add"]
 
@@ -59,7 +64,7 @@ def add(
       drsl data add shop shop.csv --like flowers
     """
     from drsl.data_block import dataset_block
-    from drsl.extract.sources.own_data import OwnDataConfig, refuse_overlap, survey
+    from drsl.extract.sources.own_data import OwnDataConfig, refuse_overlap, settle_splits, survey
     from drsl.extract.sources.placing import refuse_too_many
     from drsl.features.layout import Layout
     from drsl.params import find_project, read_params
@@ -75,12 +80,18 @@ def add(
     prepare: dict[str, Any] = {"path": Layout(params.root, name).show(path)}
     prepare |= {"train": 0.7, "val": 0.1, "test": 0.2, "seed": seed}
     prepare |= {"captions": captions, "max_reject_fraction": max_reject_fraction}
+    config = OwnDataConfig(**{**prepare, "path": str(path)})
     source, read = _reader(path)
     with bar("items", "item") as update:
-        found = survey(read, OwnDataConfig(**{**prepare, "path": str(path)}), lambda *done: update(*done, ""))
-    _show(found)
+        found = survey(read, config, lambda done, total: update(done, total, ""))
+    _show_faults("rejected", found.rejects)
+    _show_faults("left alone", found.strays)
     refuse_too_many(found.rejects, len(found.items), max_reject_fraction, "mend them, or see --max-reject-fraction")
-    chosen = dataset_block({"source": source, "prepare": prepare}, found.items, base, keep_image=like is not None)
+    items = settle_splits(found.items, found.family, config)
+    _show_counts(items)
+    made = "as the data have them" if found.items[0].split else f"made here, class by class, with seed {seed}"
+    click.echo(f"splits: {made}")
+    chosen = dataset_block({"source": source, "prepare": prepare}, items, base, keep_image=like is not None)
     for reason in chosen.reasons:
         click.echo(reason)
     if dry_run:
@@ -108,28 +119,25 @@ def _reader(path: Path) -> tuple[str, Any]:
     raise MissingFile(f"{path} is not there: name a folder with one folder a class, or a CSV file")
 
 
-def _show(found: Any) -> None:
-    """Prints what the data hold and what is wrong with them."""
+def _show_counts(items: Sequence[Item]) -> None:
     from drsl.commands.tables import table
     from drsl.features.manifest import SPLITS
 
-    count = Counter((item.label, item.split) for item in found.items)
-    total = Counter(item.split for item in found.items)
-    rows = [
-        (label, *(count[label, split] for split in SPLITS)) for label in sorted({item.label for item in found.items})
-    ]
+    count = Counter((item.label, item.split) for item in items)
+    total = Counter(item.split for item in items)
+    rows = [(label, *(count[label, split] for split in SPLITS)) for label in sorted({item.label for item in items})]
     click.echo(table(("class", *SPLITS), [*rows, ("all", *(total[split] for split in SPLITS))]))
-    both = sum(bool(item.image and item.text) for item in found.items)
-    alone = Counter("image" if item.image else "text" for item in found.items if not (item.image and item.text))
+    both = sum(bool(item.image and item.text) for item in items)
+    alone = Counter("image" if item.image else "text" for item in items if not (item.image and item.text))
     click.echo(
-        f"{len(found.items)} items: {both} with image and text, {alone['image']} without text, "
-        f"{alone['text']} without image"
+        f"{len(items)} items: {both} with image and text, {alone['image']} without text, {alone['text']} without image"
     )
-    click.echo("splits: made by class and seed" if found.split_here else "splits: as the data have them")
-    for title, listed in (("rejected", found.rejects), ("left alone", found.strays)):
-        for each in listed[:5]:
-            click.echo(f"{title}: {each.path or each.id}: {each.reason}", err=True)
-        if len(listed) > 5:
-            kinds = Counter(each.reason for each in listed)
-            most = ", ".join(f"{number} {reason}" for reason, number in kinds.most_common(4))
-            click.echo(f"{title}: {len(listed)} in all: {most}", err=True)
+
+
+def _show_faults(title: str, faults: Sequence[Reject]) -> None:
+    for each in faults[:5]:
+        click.echo(f"{title}: {each.path or each.id}: {each.reason}", err=True)
+    if len(faults) > 5:
+        kinds = Counter(each.reason for each in faults)
+        most = ", ".join(f"{number} {reason}" for reason, number in kinds.most_common(4))
+        click.echo(f"{title}: {len(faults)} in all: {most}", err=True)

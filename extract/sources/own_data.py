@@ -74,13 +74,13 @@ class Survey:
     """What one's own files hold, seen without writing anything."""
 
     items: tuple[Item, ...]
-    """the items that can be used, with their splits"""
+    """the items that can be used; their splits are not settled yet"""
     rejects: tuple[Reject, ...]
     """the items that cannot"""
     strays: tuple[Reject, ...]
     """files that belong to no item"""
-    split_here: bool
-    """whether the splits were made here, not by the data"""
+    family: Mapping[str, str]
+    """by id, what the items share that must get the same split"""
 
 
 def captions_of(text: str) -> list[str]:
@@ -206,20 +206,19 @@ def survey(read: Reader, config: OwnDataConfig, on_progress: Callable[[int, int]
         on_progress: called with (items done, 0).
 
     Returns:
-        Items and rejects; when no item can be used, no items.
+        Items and rejects.
 
     Raises:
-        UserError: the files cannot be read, or the classes or splits lack what they need.
+        UserError: the files cannot be read.
     """
     family: dict[str, str] = {}
     seen = list(check_items(read(config, family), on_progress))
-    items = [each for each in seen if isinstance(each, Item)]
     rejects = [each for each in seen if isinstance(each, Reject)]
     return Survey(
-        items=settle_splits(items, family, config) if items else (),
+        items=tuple(each for each in seen if isinstance(each, Item)),
         rejects=tuple(each for each in rejects if each.id),
         strays=tuple(each for each in rejects if not each.id),
-        split_here=bool(items) and not items[0].split,
+        family=family,
     )
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from drsl.extract.sources import load_source
 from drsl.extract.sources.folder import read_folder, write_folder
-from drsl.extract.sources.own_data import OwnDataConfig, survey
+from drsl.extract.sources.own_data import OwnDataConfig, settle_splits, survey
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
 from drsl.features.manifest import read_manifest, write_manifest
 
@@ -84,7 +84,9 @@ def test_order_does_not_depend_on_the_file_system(tree, tmp_path, monkeypatch):
 
 
 def test_the_seed_makes_the_split(tree, tmp_path):
-    splits = {tuple(item.split for item in survey(read_folder, settings(tree, seed=seed)).items) for seed in range(6)}
+    found = survey(read_folder, settings(tree))
+    made = [settle_splits(found.items, found.family, settings(tree, seed=seed)) for seed in range(6)]
+    splits = {tuple(item.split for item in items) for items in made}
     assert len(splits) > 1
 
 

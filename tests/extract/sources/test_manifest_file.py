@@ -8,7 +8,7 @@ from PIL import Image
 
 from drsl.extract.sources import load_source
 from drsl.extract.sources.manifest_file import read_manifest_file, write_manifest_file
-from drsl.extract.sources.own_data import OwnDataConfig, survey
+from drsl.extract.sources.own_data import OwnDataConfig, settle_splits, survey
 from drsl.extract.sources.placing import Reject, check_items
 from drsl.features.errors import DamagedFile, MissingFile, UserError
 from drsl.features.manifest import read_manifest, write_manifest
@@ -125,7 +125,9 @@ def test_the_rows_of_one_image_get_one_split(tmp_path, put):
     changed |= {(number, "label"): "cat" if number < 6 else "dog" for number in range(10)}
     path = put(rows(changed=changed))
     for seed in range(5):
-        items = survey(read_manifest_file, settings(path, train=0.4, val=0.3, test=0.3, seed=seed)).items
+        config = settings(path, train=0.4, val=0.3, test=0.3, seed=seed)
+        found = survey(read_manifest_file, config)
+        items = settle_splits(found.items, found.family, config)
         assert all(len({item.split for item in items if item.image == each.image}) == 1 for each in items)
 
 

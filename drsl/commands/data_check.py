@@ -69,7 +69,7 @@ def reject_lines(project: Project) -> list[str]:
         project: the project, for one data set.
 
     Returns:
-        A line to print that names their list; none when there are no such items.
+        Lines to print that name their list; none when there are no such items.
     """
     from drsl.extract.sources.placing import REJECTS
 
@@ -77,8 +77,10 @@ def reject_lines(project: Project) -> list[str]:
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        count = sum(1 for _ in csv.reader(file)) - 1
-    return [f"{count} items are left out, see {project.layout.show(path)}"] if count else []
+        ids = [row[0] for row in csv.reader(file)][1:]
+    items = sum(1 for name in ids if name)
+    counts = (f"{items} items are left out", items), (f"{len(ids) - items} files belong to no item", len(ids) - items)
+    return [f"{text}, see {project.layout.show(path)}" for text, count in counts if count]
 
 
 @click.command()

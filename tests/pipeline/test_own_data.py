@@ -98,6 +98,9 @@ def test_the_stages_run_to_metrics(drsl, project):
     ):
         found = drsl(*command, *D)
         assert found.code == 0, (command, found.err)
+        if command == ("data", "prepare"):
+            assert "1 files belong to no item, see data/shapes/rejects.csv" in found.out
+            assert "left out" not in found.out
     manifest = read_manifest(project / "data" / "shapes" / "manifest.csv")
     assert len(manifest.items) == 48
     assert manifest.items[0].text == "green leaf 0\nthe green leaf"

@@ -50,7 +50,8 @@ def dataset_block(
             on this machine, or pictures of 64 pixels.
 
     Returns:
-        The block, with epochs for the number of training items, and cut-offs for the number of test items.
+        The block, with epochs for the number of training items, and cut-offs for the number of test images
+        or test texts, whichever is smaller.
     """
     block = {**deepcopy(dict(head)), **{key: deepcopy(like[key]) for key in ("image", "text", "drsl") if key in like}}
     reasons = []
@@ -60,7 +61,8 @@ def dataset_block(
         reasons += _fit_to_texts(block["text"], [item.text for item in items if item.text])
     train = sum(item.split == "train" for item in items)
     _fit_to_size(block, max(2, train), keep_image)
-    test = max(1, sum(item.split == "test" for item in items))
+    tested = [item for item in items if item.split == "test"]
+    test = max(1, min(sum(bool(item.image) for item in tested), sum(bool(item.text) for item in tested)))
     block["evaluate"] = {"at": [min(50, test)], "scope": _points(test)}
     return Chosen(block, tuple(reasons))
 

@@ -139,5 +139,5 @@ def _show_faults(title: str, faults: Sequence[Reject]) -> None:
         click.echo(f"{title}: {each.path or each.id}: {each.reason}", err=True)
     if len(faults) > 5:
         kinds = Counter(each.reason for each in faults)
-        most = ", ".join(f"{number} {reason}" for reason, number in kinds.most_common(4))
+        most = ", ".join(f"{number} x {reason}" for reason, number in kinds.most_common(4))
         click.echo(f"{title}: {len(faults)} in all: {most}", err=True)

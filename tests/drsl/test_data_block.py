@@ -138,6 +138,13 @@ def test_cut_offs_lie_within_the_test_split(installed, test):
     assert evaluate["scope"][-1] == test
 
 
+def test_cut_offs_lie_within_the_smaller_gallery(installed):
+    installed(GLOVE)
+    texts = [Item(f"text-{number}", "", "a cat", "cat", "test") for number in range(80)]
+    evaluate = dataset_block(HEAD, [*items(test=20), *texts], LIKE).block["evaluate"]
+    assert (evaluate["at"], evaluate["scope"][-1]) == ([20], 20)
+
+
 def test_round_cut_offs():
     assert data_block._points(383) == [12, 24, 48, 96, 190, 383]
     assert data_block._points(4000) == [120, 250, 500, 1000, 2000, 4000]

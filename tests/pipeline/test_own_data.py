@@ -114,6 +114,9 @@ def test_search_finds_photos_for_words_and_words_for_a_photo(drsl, project, phot
     answer = drsl("search", *D, "green leaf", "-k", 3, "--json")
     assert answer.code == 0, answer.err
     assert [hit["rank"] for hit in json.loads(answer.out)["hits"]] == [1, 2, 3]
+    table = drsl("search", *D, "green leaf", "-k", 3)
+    assert table.code == 0, table.err
+    assert len(table.out.splitlines()) == 5  # texts of several lines stand on one
     answer = drsl("search", *D, "--image", photos / "disc" / "00.jpg", "-k", 12, "--json")
     assert answer.code == 0, answer.err
     assert len(json.loads(answer.out)["hits"]) == 12

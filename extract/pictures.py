@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from drsl.features.errors import DamagedFile, MissingFile
 
-__all__ = ["read_picture", "read_pixels"]
+__all__ = ["MOST_PIXELS", "read_picture", "read_pixels"]
+
+MOST_PIXELS = 89_478_485
+"""Pictures with more pixels are refused undecoded: a quarter of a gigabyte each, Pillow's own mark of a bomb."""
+
+# Pillow warns of large pictures and of odd metadata, from any thread; here exceptions and the pixels decide.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 def read_pixels(path: Path, side: int) -> np.ndarray:
@@ -45,12 +52,14 @@ def read_picture(path: Path, side: int) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise _bomb(path)
             if image.format in ("JPEG", "MPO") and _ends_in_zeros(path):
                 raise DamagedFile(f"{path} cannot be decoded: its end is all zeros, it was cut short")
             image.draft("RGB", (side, side))  # JPEG: decode no more pixels than the resize needs
             upright = ImageOps.exif_transpose(image)
             if upright.mode in ("I;16", "I;16B", "I", "F"):
-                upright = _to_eight_bits(upright)
+                upright = _to_eight_bits(upright, image.format)
             if upright.has_transparency_data:
                 opaque = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(opaque, upright.convert("RGBA"))
@@ -59,6 +68,8 @@ def read_picture(path: Path, side: int) -> Image.Image:
         raise MissingFile(f"{path} is not there; `drsl data check` lists every image that is missing") from None
     except UnidentifiedImageError:
         raise DamagedFile(f"{path} is not an image that Pillow can read") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # the warning, where warnings are errors
+        raise _bomb(path) from None
     except DamagedFile:
         raise
     except Exception as error:  # Pillow's decoders raise nearly every type when a file is broken
@@ -72,10 +83,20 @@ def _ends_in_zeros(path: Path) -> bool:
         return file.read() == b"\0" and not path.read_bytes().rstrip(b"\0").endswith(b"\xff\xd9")
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit and floating grey values brought to 0..255; Pillow's own conversion would clip them at 255."""
+def _bomb(path: Path) -> DamagedFile:
+    return DamagedFile(f"{path} has more than {MOST_PIXELS:,} pixels, like a decompression bomb: make it smaller")
+
+
+def _to_eight_bits(image: Image.Image, format: str | None) -> Image.Image:
+    """Grey values of 16 bits, 32 bits or floating point brought to 0..255; Pillow's conversion would clip them at 255.
+
+    A whole number of 32 bits says nothing about its range but by its values, and so does a floating one; PGM files
+    of 16 bits are given as 32.
+    """
     values = np.asarray(image, dtype=np.float64)
-    top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
-    if image.mode == "F" and values.max(initial=0) <= 1:
-        top = 1.0
+    most = values.max(initial=0)
+    if image.mode == "F":
+        top = 1.0 if most <= 1 else 255.0
+    else:
+        top = 255.0 if image.mode == "I" and format != "PPM" and most <= 255 else 65535.0
     return Image.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8))

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from drsl.features.errors import UserError
 
-__all__ = ["publish", "reserve", "write_bytes", "write_json", "write_text"]
+__all__ = ["publish", "publish_folder", "reserve", "write_bytes", "write_json", "write_text"]
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -55,6 +55,41 @@ def publish(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before matters more
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def publish_folder(path: Path) -> Iterator[Path]:
+    """Lends an empty folder beside `path`, and puts it in the place of `path` when the block ends without an error.
+
+    Args:
+        path: the final name; what a folder of this name holds before is removed.
+
+    Yields:
+        The folder `<path>.tmp`, which the block fills.
+
+    Raises:
+        UserError: the folder cannot be made, filled or put in its place. Whatever else the block raises is passed on,
+            and the temporary folder is removed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)  # of a run that was killed
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise _failure(path, error) from error
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except OSError as error:
+        if error.errno is None or (error.filename is not None and not _concerns(path, error)):
+            raise  # about another file, or no error of the operating system
+        raise _failure(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def reserve(path: Path, file: BinaryIO, size: int) -> None:
@@ -139,6 +174,13 @@ def _failure(path: Path, error: OSError, needed: int | None = None) -> UserError
         file = next((each for each in path.parents if each.exists() and not each.is_dir()), path.parent)
         reason, repair = f"{file} is a file", ", but a folder of that name is needed: move it away"
     return UserError(f"cannot write {path}: {reason}{repair}")
+
+
+def _concerns(path: Path, error: OSError) -> bool:
+    """Whether an error names the folder `path`, the temporary one beside it, or a file in either."""
+    named = [Path(os.fsdecode(each)) for each in (error.filename, error.filename2) if each is not None]
+    folders = path, path.with_name(f"{path.name}.tmp")  # a copy's error names the original, then the copy
+    return any(each.is_relative_to(folder) for each in named for folder in folders)
 
 
 def _remove_leftovers(path: Path) -> None:

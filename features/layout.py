@@ -21,6 +21,11 @@ class Layout:
         return self.root / "data" / self.dataset / "manifest.csv"
 
     @property
+    def split(self) -> Path:
+        """Who is in which split (CSV), for two people to compare."""
+        return self.root / "data" / self.dataset / "split.csv"
+
+    @property
     def images(self) -> Path:
         """The folder of images that a source draws or copies."""
         return self.root / "data" / self.dataset / "images"

@@ -1,10 +1,12 @@
 """What all rooms' tests share: made-up features, other Python processes, folders that nobody may write."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,6 +21,16 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=10_000)
 settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session")
+def public_trees() -> ModuleType:
+    """The functions of public_trees.py, which make small folders in the layouts of the public data sets."""
+    path = Path(__file__).with_name("public_trees.py")
+    spec = importlib.util.spec_from_file_location("public_trees", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

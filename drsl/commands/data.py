@@ -1,12 +1,13 @@
-"""`drsl data prepare` and `drsl data check`."""
+"""`drsl data prepare`; `add` and `check` have files of their own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from drsl.commands.data_add import add
+from drsl.commands.data_check import check, count_lines, reject_lines, source_settings
 from drsl.project import Project, dataset_option
 
 
@@ -15,6 +16,7 @@ def data() -> None:
     """Make a data set's manifest, or check one.
 
     \b
+    drsl data add NAME PATH       checks your own data and writes their block into params.yaml
     drsl data prepare -d emoji    draws the default data set
     drsl data check -d emoji      says what is there, by split and class, and what is wrong
     """
@@ -24,46 +26,31 @@ def data() -> None:
 @dataset_option
 @click.pass_obj
 def prepare(folder: Path | None, dataset: str) -> None:
-    """Read a data set's source and write data/NAME/manifest.csv.
+    """Read a data set's source and write data/NAME/manifest.csv, with the split in data/NAME/split.csv.
 
     \b
     Example:
       drsl data prepare -d emoji
     """
-    from drsl.extract.sources import load_source
+    from drsl.extract.sources import load_layout, load_source
+    from drsl.features.exact_split import write_split
     from drsl.features.manifest import write_manifest
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
-    manifest = project.layout.manifest
-    config, write, notice = load_source(str(project.params.dataset(dataset).get("source")))
-    settings = project.params.part(dataset, "prepare", config)
-    if hasattr(settings, "path"):  # sources read files where they lie; params.yaml names them from the project's folder
-        settings = replace(settings, path=str(project.params.root / settings.path))
-    with project.writing(f"prepare@{dataset}", manifest), bar("pictures", "image") as update:
-        count = write_manifest(manifest, write(manifest.parent, settings, update))
-    click.echo(f"{count} items\n{notice}".rstrip())
+    manifest, split = project.layout.manifest, project.layout.split
+    source = str(project.params.dataset(dataset).get("source"))
+    config, write, notice = load_source(source)
+    settings = source_settings(project, config)
+    with project.writing(f"prepare@{dataset}", manifest, split), bar("pictures", "image") as update:
+        items = write(manifest.parent, settings, update)
+        write_manifest(manifest, items)
+        digest = write_split(split, items)
+    public = load_layout(source)
+    left_out = reject_lines(project) if hasattr(settings, "path") else []
+    for line in (*count_lines(items, public and public[0], digest), *left_out, notice.rstrip()):
+        click.echo(line)
 
 
-@data.command()
-@dataset_option
-@click.pass_obj
-def check(folder: Path | None, dataset: str) -> None:
-    """Say what a data set holds and whether every file of it is there.
-
-    \b
-    Example:
-      drsl data check -d emoji
-    """
-    from drsl.commands.tables import table
-    from drsl.features.check import check_dataset
-    from drsl.features.errors import UserError
-
-    project = Project.open(folder, dataset)
-    found = check_dataset(project.layout.manifest)
-    click.echo(table(("class", "train", "val", "test"), found.rows))
-    click.echo(f"{found.images} images, {found.texts} texts, manifest digest {found.digest[:12]}")
-    for problem in found.problems[:20]:
-        click.echo(f"problem: {problem}", err=True)
-    if found.problems:
-        raise UserError(f"{len(found.problems)} problems in {project.layout.show(project.layout.manifest)}")
+data.add_command(add)
+data.add_command(check)

@@ -13,7 +13,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: Collection[i
 
     Args:
         head: column titles.
-        rows: cells; each is shown by `str`.
+        rows: cells; each is shown by `str`, with blanks for line breaks.
         left: columns whose cells stand to the left; all others stand to the right.
 
     Returns:
@@ -23,7 +23,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: Collection[i
     name   n
     a     10
     """
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    lines = [[" ".join(str(cell).splitlines()) for cell in row] for row in (head, *rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     return "\n".join(
         "  ".join(

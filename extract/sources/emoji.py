@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 from PIL import features as pillow_features
 
+from drsl.features.atomic import publish_folder
 from drsl.features.errors import MissingFile, UserError
 from drsl.features.manifest import Item
 from drsl.features.splits import stratified_split
@@ -144,18 +144,11 @@ def write_emoji(
     keywords = _keywords()
     shares = {"train": config.train, "val": config.val, "test": config.test}
     split = stratified_split([sign.group for sign in signs], [family_of(sign) for sign in signs], shares, config.seed)
-    drawing = folder / "images.tmp"
-    shutil.rmtree(drawing, ignore_errors=True)
-    try:
-        drawing.mkdir(parents=True)
+    with publish_folder(folder / "images") as drawing:
         for done, (sign, picture) in enumerate(_draw(signs, config.image_size), start=1):
             picture.save(drawing / f"{sign.id}.png")
             if on_progress:
                 on_progress(done, len(signs))
-        shutil.rmtree(folder / "images", ignore_errors=True)
-        drawing.rename(folder / "images")
-    except OSError as error:
-        raise UserError(f"cannot write pictures in {folder}: {error.strerror or error}") from error
     return tuple(
         Item(sign.id, f"images/{sign.id}.png", _text(sign, keywords), sign.group, part)
         for sign, part in zip(signs, split, strict=True)

@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -92,6 +94,12 @@ def test_a_16_bit_png_keeps_its_shades(tmp_path):
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     pixels = read_pixels(stored(tmp_path / "a.png", Image.fromarray(ramp)), 16)
     assert np.array_equal(pixels[..., 0].ravel(), (np.arange(256) * 257 // 257).astype(np.uint8))
+
+
+def test_16_bits_stay_16_bits_in_a_dark_picture(tmp_path):
+    dark = Image.fromarray(np.full((10, 20), 255, np.uint16))  # all but black, not white
+    for ending in ("png", "tif", "pgm"):
+        assert only_color(read_pixels(stored(tmp_path / f"a.{ending}", dark), 8)) == (0,) * 3
 
 
 def palette(transparency):
@@ -204,9 +212,29 @@ def png_of(width, height):
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(10**5))) + chunk(b"IEND", b"")
 
 
-def test_a_decompression_bomb_is_refused_undecoded(tmp_path):
-    (tmp_path / "a.png").write_bytes(png_of(60000, 60000))
-    assert "decompression bomb" in refused(tmp_path / "a.png")
+@pytest.mark.parametrize("size", [(60000, 60000), (9460, 9459), (89_478_486, 1)])
+def test_a_decompression_bomb_is_refused_undecoded(tmp_path, size):
+    (tmp_path / "a.png").write_bytes(png_of(*size))
+    assert "has more than 89,478,485 pixels, like a decompression bomb" in refused(tmp_path / "a.png")
+
+
+def test_pillow_warns_of_nothing_on_the_screen(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_of(9460, 9459))
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    content = encoded(noise(), "JPEG")
+    block = exif.tobytes()[:-6]  # cut short: odd, but not the picture's fault
+    (tmp_path / "b.jpg").write_bytes(
+        content[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + content[2:]
+    )
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom drsl.extract.pictures import read_pixels\n"
+        "print(read_pixels(Path(sys.argv[2]), 8).shape)\n"
+        "try:\n    read_pixels(Path(sys.argv[1]), 8)\nexcept Exception as error:\n    print(type(error).__name__)"
+    )
+    paths = tmp_path / "a.png", tmp_path / "b.jpg"
+    found = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("(8, 8, 3)\nDamagedFile\n", "")
 
 
 @pytest.mark.filterwarnings("ignore")  # of Pillow about damaged metadata

@@ -45,8 +45,27 @@ def test_single_items_are_off_their_share_by_less_than_one_in_each_class(labels,
     result = stratified_split(labels, [str(place) for place in range(len(labels))], fractions, seed)
     count, total = Counter(zip(labels, result, strict=True)), Counter(labels)
     for name in total:
+        every_split_has_an_item = all(share * total[name] >= 1 for share in fractions.values() if share)
         for split, share in fractions.items():
-            assert abs(count[name, split] - share * total[name]) < 1
+            assert abs(count[name, split] - share * total[name]) < (1 if every_split_has_an_item else len(fractions))
+
+
+@given(SINGLES, shares(), SEEDS)
+def test_a_class_is_in_every_split_if_it_has_so_many_items_and_always_in_train(labels, fractions, seed):
+    result = stratified_split(labels, [str(place) for place in range(len(labels))], fractions, seed)
+    wanted = [split for split, share in fractions.items() if share]
+    for name, number in Counter(labels).items():
+        found = {split for label, split in zip(labels, result, strict=True) if label == name}
+        assert found == set(wanted) or number < len(wanted)
+        assert "train" in found or "train" not in wanted
+
+
+@given(FAMILIES, SEEDS)
+def test_families_of_several_classes_fill_the_splits_as_far_as_they_go(items, seed):
+    labels, families = [label for label, _ in items], [family for _, family in items]
+    result = stratified_split(labels, families, USUAL, seed)
+    for label in set(labels):
+        assert "train" in {split for one, split in zip(labels, result, strict=True) if one == label}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=20), shares(), SEEDS)
@@ -57,8 +76,14 @@ def test_families_of_one_class_are_off_by_less_than_the_largest_family(families,
     count, total = Counter(zip(labels, result, strict=True)), Counter(labels)
     for name in total:
         largest = max(size for label, size in families if label == name)
+        every_split_has_a_family = all(share * total[name] >= largest for share in fractions.values() if share)
         for split, share in fractions.items():
-            assert abs(count[name, split] - share * total[name]) < largest
+            if every_split_has_a_family:
+                assert abs(count[name, split] - share * total[name]) < largest
+            elif share and sum(label == name for label, _ in families) >= len(
+                [one for one in fractions.values() if one]
+            ):
+                assert count[name, split] > 0
 
 
 @given(FAMILIES, SEEDS)
@@ -81,8 +106,14 @@ def test_the_order_of_items_does_not_decide():
 
 def test_a_seed_gives_the_same_split_on_every_machine():
     assert stratified_split(list("aaaaabbbbb"), list("0123456789"), USUAL, 0) == (
-        ["test", "train", "train", "train", "train", "train", "train", "train", "train", "test"]
+        ["test", "val", "train", "train", "train", "train", "train", "train", "val", "test"]
     )
+
+
+def test_three_items_of_a_rare_class_go_to_three_splits():
+    labels, families = ["often"] * 40 + ["rare"] * 3, [str(place) for place in range(43)]
+    for seed in range(20):
+        assert set(stratified_split(labels, families, USUAL, seed)[40:]) == {"train", "val", "test"}
 
 
 def test_shares_are_met_exactly_where_they_can_be():

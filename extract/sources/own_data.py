@@ -1,0 +1,250 @@
+"""What the two sources of one's own files share: their settings, captions of one image, and splits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from drsl.extract.sources.placing import Found, Reject, check_items, check_reject_fraction, place_items
+from drsl.features.errors import DamagedFile, SettingError, choose, did_you_mean, require
+from drsl.features.manifest import Item
+from drsl.features.splits import stratified_split
+
+__all__ = [
+    "ATTRIBUTION",
+    "CAPTIONS",
+    "OwnDataConfig",
+    "Reader",
+    "Survey",
+    "captions_of",
+    "expand_captions",
+    "refuse_overlap",
+    "settle_splits",
+    "survey",
+    "write_own_data",
+]
+
+ATTRIBUTION = ""
+"""Nobody to name: the data are the user's own."""
+CAPTIONS = ("together", "each")
+"""What becomes of several captions of one image: one item, or one a caption."""
+
+
+@dataclass(frozen=True)
+class OwnDataConfig:
+    """Where one's own files are, and how they become items."""
+
+    path: str
+    """the folder or the CSV file, from the project's folder"""
+    train: float
+    """share of the train split; the shares count where the data have no splits of their own"""
+    val: float
+    """share of the val split; it is taken from train where the data have train and test alone"""
+    test: float
+    """share of the test split"""
+    seed: int
+    """seed of the splits"""
+    captions: str = "together"
+    """several captions of an image: `together` in one item, or one item for `each`"""
+    max_reject_fraction: float = 0.01
+    """share of items that may be unusable before preparing stops"""
+
+    def __post_init__(self) -> None:
+        require(bool(self.path), "path: name the folder or the CSV file")
+        shares = [self.train, self.val, self.test]
+        require(
+            min(shares) >= 0 and self.train > 0 and abs(sum(shares) - 1) <= 1e-9,
+            f"train, val, test: {shares} must not be negative, train not 0, and sum to 1",
+        )
+        require(self.seed >= 0, f"seed: {self.seed} must be 0 or more")
+        choose("captions", self.captions, CAPTIONS)
+        check_reject_fraction(self.max_reject_fraction)
+
+
+Reader = Callable[[OwnDataConfig, dict[str, str]], Iterator[Found]]
+"""Reads files one by one and yields what it finds; an item whose split is empty shall be given one. The mapping is
+filled with the family of each item's id, where items belong together in one split."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one's own files hold, seen without writing anything."""
+
+    items: tuple[Item, ...]
+    """the items that can be used; their splits are not settled yet"""
+    rejects: tuple[Reject, ...]
+    """the items that cannot"""
+    strays: tuple[Reject, ...]
+    """files that belong to no item"""
+    family: Mapping[str, str]
+    """by id, what the items share that must get the same split"""
+
+
+def captions_of(text: str) -> list[str]:
+    """The captions in a text.
+
+    Args:
+        text: one caption a line; blank lines are passed over.
+
+    Returns:
+        The captions without blanks at their ends.
+
+    >>> captions_of("a cat ")
+    ['a cat']
+    """
+    # Not splitlines, which also parts a text at rare characters that are no line ends in a file.
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+
+
+def expand_captions(item: Item, path: Path | None, captions: str) -> Iterator[tuple[Item, Path | None]]:
+    """Makes one item, or one a caption, of an image and its captions.
+
+    Args:
+        item: the item; its text has a caption a line.
+        path: its picture's original.
+        captions: `together` or `each`.
+
+    Yields:
+        Items with the picture's original; with `each` the ids end in `#1` and so on, and only the first has the image.
+    """
+    texts = captions_of(item.text)
+    if captions == "together" or not texts:
+        yield replace(item, text="\n".join(texts)), path
+        return
+    for number, text in enumerate(texts, start=1):
+        first = number == 1
+        image = item.image if first else ""
+        yield replace(item, id=f"{item.id}#{number}", image=image, text=text), path if first else None
+
+
+def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnDataConfig) -> tuple[Item, ...]:
+    """Gives items their splits, or checks those that they have.
+
+    Args:
+        items: the items that are kept; either all have a split or none has.
+        family: by id, a name that the items share which must get the same split.
+        config: shares and seed.
+
+    Returns:
+        The items with splits: seeded and stratified by class where they had none. Where they had train and test
+        alone, val is taken from train.
+
+    Raises:
+        DamagedFile: an id occurs twice, there is one class only, or a class or a split lacks what it needs.
+    """
+    where = config.path
+    twice = [name for name, count in Counter(item.id for item in items).items() if count > 1]
+    if twice:
+        raise DamagedFile(f"{where}: two items are called {twice[0]!r}; rename one of them")
+    classes = {item.label for item in items}
+    if len(classes) < 2:
+        raise DamagedFile(
+            f"{where}: all items are of one class, {min(classes)!r}; there must be two or more to tell apart"
+        )
+    made = list(items)
+    if not items[0].split:
+        made = _split(made, family, {"train": config.train, "val": config.val, "test": config.test}, config.seed)
+    elif config.val and all(item.split != "val" for item in items):
+        train = [item for item in items if item.split == "train"]
+        both = config.train + config.val
+        shares = {"train": config.train / both, "val": 1 - config.train / both}
+        new = iter(_split(train, family, shares, config.seed))
+        made = [next(new) if item.split == "train" else item for item in items]
+    _check_splits(where, made, made_here=not items[0].split)
+    return tuple(made)
+
+
+def write_own_data(
+    read: Reader, folder: Path, config: OwnDataConfig, on_progress: Callable[[int, int], None] | None
+) -> tuple[Item, ...]:
+    """Lists the items and places their pictures.
+
+    Args:
+        read: reads the files.
+        folder: the data set's folder.
+        config: where the files are, and how they become items.
+        on_progress: called with (items done, 0).
+
+    Returns:
+        The items.
+
+    Raises:
+        UserError: the files cannot be read, too many are unusable, or the classes or splits lack what they need.
+    """
+    refuse_overlap(Path(config.path), folder)
+    family: dict[str, str] = {}
+    items = place_items(
+        folder, read(config, family), max_reject_fraction=config.max_reject_fraction, on_progress=on_progress
+    )
+    return settle_splits(items, family, config)
+
+
+def refuse_overlap(path: Path, folder: Path) -> None:
+    """Refuses own files that lie where the data set's files are written: they would be overwritten, or read as data.
+
+    Args:
+        path: the user's folder or CSV file.
+        folder: the data set's folder.
+
+    Raises:
+        SettingError: one lies in the other.
+    """
+    source, target = path.resolve(), folder.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise SettingError(f"path: {path} and {folder}, which is written, lie in each other: keep your files elsewhere")
+
+
+def survey(read: Reader, config: OwnDataConfig, on_progress: Callable[[int, int], None] | None = None) -> Survey:
+    """Looks at all files as `write_own_data` would, and writes nothing.
+
+    Args:
+        read: reads the files.
+        config: where the files are, and how they become items.
+        on_progress: called with (items done, 0).
+
+    Returns:
+        Items and rejects.
+
+    Raises:
+        UserError: the files cannot be read.
+    """
+    family: dict[str, str] = {}
+    seen = list(check_items(read(config, family), on_progress))
+    rejects = [each for each in seen if isinstance(each, Reject)]
+    return Survey(
+        items=tuple(each for each in seen if isinstance(each, Item)),
+        rejects=tuple(each for each in rejects if each.id),
+        strays=tuple(each for each in rejects if not each.id),
+        family=family,
+    )
+
+
+def _split(items: list[Item], family: Mapping[str, str], shares: Mapping[str, float], seed: int) -> list[Item]:
+    # Items that lack a side are dealt out by themselves, so that no split gets all the images or all the texts.
+    strata = [f"{bool(item.image):d}{bool(item.text):d} {item.label}" for item in items]
+    # A family's name may be an id that another item has: they are told apart by what stands before.
+    names = [f"family {family[item.id]}" if item.id in family else f"item {item.id}" for item in items]
+    splits = stratified_split(strata, names, shares, seed)
+    return [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
+
+
+def _check_splits(where: str, items: Sequence[Item], made_here: bool) -> None:
+    for split in ("train", "test"):
+        inside = [item for item in items if item.split == split]
+        for modality, there in (
+            ("image", any(item.image for item in inside)),
+            ("text", any(item.text for item in inside)),
+        ):
+            if not there:
+                advice = "more items are needed, or a larger share" if made_here else "see the column split"
+                raise DamagedFile(f"{where}: no {modality} is in the {split} split: {advice}")
+    trained = {item.label for item in items if item.split == "train"}
+    unseen = sorted({item.label for item in items} - trained)
+    if unseen:
+        raise DamagedFile(
+            f"{where}: class {unseen[0]!r} has no item in the train split, so it could not be learned"
+            f"{did_you_mean(unseen[0], trained)}"
+        )

@@ -11,7 +11,20 @@ from drsl.features.atomic import write_text
 from drsl.features.errors import SettingError
 from drsl.params import read_params
 
-__all__ = ["add_dataset"]
+__all__ = ["add_dataset", "check_name"]
+
+
+def check_name(name: str) -> None:
+    """Checks a new data set's name, which becomes the name of folders.
+
+    Args:
+        name: what the user gave.
+
+    Raises:
+        SettingError: it is no plain file name.
+    """
+    if not name or not all(each.isascii() and (each.isalnum() or each in "-_.") for each in name) or name[0] in "-.":
+        raise SettingError(f"data set {name!r}: a name is made of letters, digits, '-', '_' and '.'")
 
 
 def add_dataset(root: Path, name: str, block: Mapping[str, Any]) -> None:
@@ -29,8 +42,7 @@ def add_dataset(root: Path, name: str, block: Mapping[str, Any]) -> None:
     """
     from ruamel.yaml import YAML
 
-    if not name or not all(each.isascii() and (each.isalnum() or each in "-_.") for each in name) or name[0] in "-.":
-        raise SettingError(f"data set {name!r}: a name is made of letters, digits, '-', '_' and '.'")
+    check_name(name)
     if name in read_params(root).content.get("datasets", {}):
         raise SettingError(f"data set {name!r} is already in params.yaml: take another name, or edit its block there")
     path = root / "params.yaml"

@@ -28,7 +28,8 @@ def read_pair(project: Project) -> tuple[Features, Features]:
     for modality in MODALITIES:
         path = layout.features(modality)
         features = read_features(path)
-        repair = f"dvc repro encode-{modality}@{layout.dataset}"
+        again = f"drsl data import -d {layout.dataset}"
+        repair = again if project.imported else f"dvc repro encode-{modality}@{layout.dataset}"
         require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
         asked = project.params.stored(layout.dataset, modality)
         require_fresh(layout.show(path), encoder_of(features), asked, repair)

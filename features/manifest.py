@@ -1,7 +1,8 @@
 """The manifest: the CSV that names every item of a data set, its label and its split.
 
 It is the only authority on order and splits. Columns `id,image,text,label,split`; UTF-8. `image` is a path relative to
-the manifest's folder, `text` the text itself. A row may lack its image or its text.
+the manifest's folder, `text` the text itself. A row may lack its image or its text; both only when all rows do, as for
+imported features.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ def _rows(path: Path, text: str) -> Iterator[Item]:
             raise DamagedFile(f"{path}: column {missing[0]!r} is missing{near}; the columns are {','.join(COLUMNS)}")
         order = [head.index(column) for column in COLUMNS]
         seen: dict[str, int] = {}
+        bare: dict[bool, tuple[int, str]] = {}  # whether a row has neither image nor text -> the first such row
         for cells in reader:
             line = reader.line_num
             if not cells:
@@ -174,6 +176,9 @@ def _rows(path: Path, text: str) -> Iterator[Item]:
             item = Item(*(cells[place] for place in order))
             _check_row(path, line, item, seen)
             seen[item.id] = line
+            bare.setdefault(not (item.image or item.text), (line, item.id))
+            if len(bare) == 2:
+                raise DamagedFile(f"{path} line {bare[True][0]}: {bare[True][1]!r} has neither image nor text")
             yield item
     except csv.Error as error:
         raise DamagedFile(f"{path} line {reader.line_num}: not readable as CSV: {error}") from None
@@ -189,8 +194,6 @@ def _check_row(path: Path, line: int, item: Item, seen: dict[str, int]) -> None:
         raise DamagedFile(f"{where}: split {item.split!r} is not known{did_you_mean(item.split, SPLITS)}")
     if not item.label:
         raise DamagedFile(f"{where}: the label of {item.id!r} is empty")
-    if not item.image and not item.text:
-        raise DamagedFile(f"{where}: {item.id!r} has neither image nor text")
 
 
 def _check_classes(path: Path, items: tuple[Item, ...]) -> None:

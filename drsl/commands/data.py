@@ -1,4 +1,4 @@
-"""`drsl data prepare` and `drsl data check`."""
+"""`drsl data prepare`, `drsl data check` and `drsl data import`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from pathlib import Path
 
 import click
 
+from drsl.commands.data_import import import_features
 from drsl.project import Project, dataset_option
 
 
 @click.group()
 def data() -> None:
-    """Make a data set's manifest, or check one.
+    """Make a data set's manifest, or check one; import features that others published.
 
     \b
     drsl data prepare -d emoji    draws the default data set
     drsl data check -d emoji      says what is there, by split and class, and what is wrong
+    drsl data import --help       takes feature files that exist already
     """
+
+
+data.add_command(import_features)
 
 
 @data.command()
@@ -35,6 +40,7 @@ def prepare(folder: Path | None, dataset: str) -> None:
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
+    project.require_raw("there is nothing to prepare")
     manifest = project.layout.manifest
     config, write, notice = load_source(str(project.params.dataset(dataset).get("source")))
     settings = project.params.part(dataset, "prepare", config)
@@ -61,6 +67,7 @@ def check(folder: Path | None, dataset: str) -> None:
     from drsl.features.errors import UserError
 
     project = Project.open(folder, dataset)
+    project.require_raw("there are no files to check (`drsl features show` looks into features)")
     found = check_dataset(project.layout.manifest)
     click.echo(table(("class", "train", "val", "test"), found.rows))
     click.echo(f"{found.images} images, {found.texts} texts, manifest digest {found.digest[:12]}")

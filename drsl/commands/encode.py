@@ -28,6 +28,7 @@ def encode(folder: Path | None, modality: str, dataset: str) -> None:
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
+    project.require_raw("there is nothing to encode")
     layout = project.layout
     project.params.part(dataset, modality, load_modality(modality).config)  # names a wrong key before any work
     asked = project.params.stored(dataset, modality)

@@ -43,6 +43,10 @@ def show(file: Path) -> None:
         ("rows", f"{len(found)} of width {found.feature.shape[1]}"),
         ("data set", f"{found.attrs.get('dataset', '?')}, {found.attrs.get('modality', '?')}"),
         *((key, str(value)) for key, value in sorted(encoder.items()) if not isinstance(value, dict | list)),
+        *(
+            ("imported", f"{each['split']} from {each['file']} {each['variable']} (SHA-256 {each['sha256'][:12]})")
+            for each in encoder.get("imported", ())
+        ),
         ("row norm", f"{norms.min():.3g} to {norms.max():.3g}, mean {norms.mean():.3g}" if len(found) else "-"),
         ("zeros", f"{(found.feature == 0).mean():.1%} of all values; {(norms == 0).sum()} rows are zero"),
         ("manifest", str(found.attrs.get("manifest_digest", "?"))),

@@ -36,7 +36,7 @@ class Report:
     curves: dict[str, dict[str, list[tuple[float, float]]]]
     """direction to method to points (recall, precision), of the method's first seed"""
     examples: list[Example]
-    """queries with their best answers, by the best method whose score file is here; empty when none is"""
+    """queries with their best answers, by the best method whose score file is here; empty when none is, or when features were imported"""
 
 
 def gather(layout: Layout) -> Report:
@@ -57,6 +57,8 @@ def gather(layout: Layout) -> Report:
         raise MissingFile(
             f"there is no result in {layout.show(layout.results)}: run `dvc repro`, or `drsl fit` and `drsl evaluate`"
         )
+    manifest = read_manifest(layout.manifest)
+    pictured = bool(manifest.of("image", "test")) and bool(manifest.of("text", "test"))  # imported features have none
     results = {method: [read_result(run.result) for run in found] for method, found in runs.items()}
     rows = sorted(summarize(results), key=lambda row: (-row.mean_map, row.method))
     scored = [run for row in rows for run in runs[row.method] if run.scores.is_file()]
@@ -66,7 +68,7 @@ def gather(layout: Layout) -> Report:
         table=as_markdown(rows, published(layout.dataset)),
         encoders={path.stem: _json(path) for path in sorted((layout.results / "encoders").glob("*.json"))},
         curves=_curves({row.method: runs[row.method][0] for row in rows}),
-        examples=choose_examples(scored[0], read_manifest(layout.manifest)) if scored else [],
+        examples=choose_examples(scored[0], manifest) if scored and pictured else [],
     )
 
 

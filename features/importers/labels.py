@@ -20,7 +20,7 @@ def clean(where: str, values: np.ndarray) -> list[str]:
 
     Args:
         where: which file, for messages.
-        values: texts or whole numbers.
+        values: texts, or numbers that must be whole.
 
     Returns:
         One text each, without blanks at both ends.
@@ -28,7 +28,7 @@ def clean(where: str, values: np.ndarray) -> list[str]:
     Raises:
         SettingError: one is empty, or holds what is no text.
     """
-    found = [str(each).strip() for each in values.ravel().tolist()]
+    found = [str(each).strip() for each in _whole(where, values.ravel()).tolist()]
     for number, each in enumerate(found, start=1):
         right = bool(each) and "\0" not in each and not any("\ud800" <= letter <= "\udfff" for letter in each)
         require(right, f"{where}: entry {number} is {'empty' if not each else 'no text'}")
@@ -94,7 +94,7 @@ def place_labels(
         SettingError: several ways are possible, rows with more or less than one 1, or numbers that are not whole.
     """
     if not is_one_hot(lists):
-        return {name: _whole(name, each.ravel()) for name, each in lists.items()}, None
+        return {name: _whole(f"labels of {name}", each.ravel()) for name, each in lists.items()}, None
     for name, each in lists.items():
         if each.dtype.kind not in "fiub" or not np.isin(each, (0, 1)).all():
             raise SettingError(f"labels of {name} are a matrix of other numbers than 0 and 1: give one number an item")
@@ -159,7 +159,7 @@ def name_labels(
 
 
 def _base(lists: Mapping[str, np.ndarray], classes: int, asked: int | None) -> int:
-    """0 or 1: what whole numbers count from; `classes` is their number where names or one-hot labels tell it, else 0."""
+    """What whole numbers count from; `classes` is their number where names or one-hot labels tell it, else 0."""
     lows = {name: int(each.min()) for name, each in lists.items()}
     highs = {name: int(each.max()) for name, each in lists.items()}
     low, high = min(lows.values()), max(highs.values())
@@ -196,7 +196,7 @@ def _whole(name: str, values: np.ndarray) -> np.ndarray:
         return values
     if values.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)) | (np.abs(values) > 2**53))
-        require(not len(bad), f"labels of {name}: entry {int(bad[0]) + 1 if len(bad) else 0} is no whole number")
+        require(not len(bad), f"{name}: entry {int(bad[0]) + 1 if len(bad) else 0} is no whole number")
     elif values.dtype.kind == "u":
-        require(int(values.max()) < 2**63, f"labels of {name}: {values.max()} is too large")
+        require(int(values.max()) < 2**63, f"{name}: {values.max()} is too large")
     return values.astype(np.int64)

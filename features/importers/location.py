@@ -25,9 +25,6 @@ class Location:
     variable: str | None = None
     """the array's name or the column's number"""
 
-    def __str__(self) -> str:
-        return self.path.name + (f":{self.variable}" if self.variable else "")
-
 
 def parse_location(text: str) -> Location:
     """Reads `FILE[:VAR]`; a colon that belongs to the path, as after a drive's letter, stays in it.

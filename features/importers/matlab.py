@@ -40,11 +40,14 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
-            return {name: _AsShown(each).shape for name, each in _variables(file).items()}
+            return {name: _AsShown(each).shape for name, each in _variables(file).items()} | dict.fromkeys(
+                _groups(file), ()
+            )
     _check_elements(path)
-    found = {name: tuple(shape) for name, shape, _ in scipy.io.whosmat(str(path), appendmat=False)}
-    for name, shape in found.items():
-        if math.prod(shape) > path.stat().st_size * _MOST_EXPANSION:
+    found = {}
+    for name, shape, kind in scipy.io.whosmat(str(path), appendmat=False):
+        found[name] = tuple(shape)
+        if kind != "sparse" and math.prod(shape) > path.stat().st_size * _MOST_EXPANSION:
             raise DamagedFile(f"{path}: {name} cannot have the shape {shape} in so short a file: get the file again")
     return found
 
@@ -78,7 +81,8 @@ def load(path: Path, name: str, numbers: bool) -> np.ndarray:
         return np.array([str(each).rstrip() for each in value.ravel()], dtype=object)
     if value.dtype.kind not in "fiub":
         raise _no_numbers(path, name)
-    return np.asarray(value, dtype=np.float32 if numbers else None)
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused where rows are checked
+        return np.asarray(value, dtype=np.float32 if numbers else None)
 
 
 def _check_elements(path: Path) -> None:
@@ -109,7 +113,8 @@ def _dense(path: Path, name: str, value: Any) -> np.ndarray:
     if value.dtype.kind not in "fiub":
         raise _no_numbers(path, name)
     value.check_format(full_check=True)  # places outside the matrix would be written outside the memory
-    return np.asarray(value.astype(np.float32).toarray())
+    with np.errstate(over="ignore"):  # as above
+        return np.asarray(value.astype(np.float32).toarray())
 
 
 def _cell(path: Path, name: str, cell: Any) -> str:
@@ -123,7 +128,16 @@ def _variables(file: h5py.File) -> dict[str, Any]:
     return {name: each for name, each in own_datasets(file).items() if "/" not in name and not name.startswith("#")}
 
 
+def _groups(file: h5py.File) -> list[str]:
+    own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+    return [name for name in own if not name.startswith("#") and isinstance(file[name], h5py.Group)]
+
+
 def _load_hdf5(path: Path, name: str, file: h5py.File, numbers: bool) -> np.ndarray:
+    if name in _groups(file):
+        raise DamagedFile(
+            f"{path}: {name} is a sparse matrix or a structure: save `full({name})`, or its fields, instead"
+        )
     dataset = _variables(file)[name]
     kind = _kind(dataset)
     if dataset.attrs.get("MATLAB_empty", 0):

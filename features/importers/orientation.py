@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from drsl.features.errors import SettingError, choose
 
-__all__ = ["ORIENTATIONS", "fitting", "settle", "width"]
+__all__ = ["ORIENTATIONS", "fitting", "settle"]
 
 ORIENTATIONS = ("rows", "columns")
 """`rows`: one item a row; `columns`: one item a column."""
@@ -64,7 +64,7 @@ def settle(what: str, shapes: Mapping[str, Shape], counts: Mapping[str, int], as
         if counts[split] not in shape:
             raise SettingError(
                 f"{what} {split} has {_times(shape)} features but {counts[split]} labels: name the array and the "
-                "labels of one split"
+                "labels of one split (images and texts of different numbers need --image-label and --text-label)"
             )
     axis = next((axis for axis in (0, 1) if all(counts[each] == shape[axis] for each, shape in shapes.items())), None)
     if axis is None:
@@ -73,19 +73,6 @@ def settle(what: str, shapes: Mapping[str, Shape], counts: Mapping[str, int], as
         )
     widths = ", ".join(f"{split} {shape[1 - axis]}" for split, shape in shapes.items())
     raise SettingError(f"{what} features have different widths ({widths}): they must come from one extractor")
-
-
-def width(shape: Shape, orientation: str) -> int:
-    """The width of a feature.
-
-    Args:
-        shape: a matrix's.
-        orientation: one of `ORIENTATIONS`.
-
-    Returns:
-        How many numbers an item has.
-    """
-    return shape[1 - ORIENTATIONS.index(orientation)]
 
 
 def _times(shape: Shape) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import numpy as np
 from drsl.features.digest import digest_file
 from drsl.features.errors import SettingError, require
 from drsl.features.importers.front import read_array, read_labels
-from drsl.features.importers.labels import clean, is_one_hot, label_counts, name_labels, place_labels
+from drsl.features.importers.labels import clean, label_counts, name_labels, place_labels
 from drsl.features.importers.location import Location
-from drsl.features.importers.orientation import fitting, settle, width
+from drsl.features.importers.orientation import fitting, settle
 from drsl.features.importers.val import draw_val
 from drsl.features.manifest import MODALITIES, SPLITS, Item
 
@@ -86,39 +86,27 @@ def plan_import(request: ImportRequest) -> ImportPlan:
             must settle (names it).
     """
     splits = _splits(request)
-    matrices = {
-        each: {split: read_array(place.path, place.variable) for split, place in request.features[each].items()}
-        for each in MODALITIES
-    }
-    raw = {
-        side: {split: read_labels(place.path, place.variable) for split, place in places.items()}
-        for side, places in request.labels.items()
-    }
+    matrices = {each: _read_all(request.features[each], splits, read_array) for each in MODALITIES}
+    raw = {side: _read_all(places, splits, read_labels) for side, places in request.labels.items()}
     notes: list[str] = []
-    oriented: dict[str, dict[str, np.ndarray]] = {}
     vectors: dict[str, np.ndarray] = {}
     hot: dict[str, int] = {}
     for side, labels in raw.items():
         served = MODALITIES if side == "both" else (side,)
-        shapes = {each: {split: array.shape for split, array in matrices[each].items()} for each in served}
-        possible = label_counts(labels)
-        good = [way for way in possible if all(fitting(shapes[each], possible[way]) for each in served)]
-        named = {_name(side, split): each for split, each in labels.items()}
-        found, size = place_labels(named, good or list(possible), request.orientation)
+        found, size, lying = _settle_side(side, labels, {each: matrices[each] for each in served}, request.orientation)
         vectors |= found
-        if size is not None:
-            hot |= dict.fromkeys(found, size)
-        counts = {split: len(found[_name(side, split)]) for split in splits}
-        for each in served:
-            way = settle(each, shapes[each], counts, request.orientation)
-            oriented[each] = {split: array if way == "rows" else array.T for split, array in matrices[each].items()}
-            listing = ", ".join(f"{split} {counts[split]}" for split in splits)
-            size_of = width(next(iter(shapes[each].values())), way)
-            notes.append(f"{each}: {listing}; {size_of} wide, one item a {way.removesuffix('s')}")
+        hot |= dict.fromkeys(found, size) if size is not None else {}
+        for each, way in lying.items():
+            if way == "columns":
+                matrices[each] = {split: array.T for split, array in matrices[each].items()}
+            listing = ", ".join(f"{split} {len(array)}" for split, array in matrices[each].items())
+            notes.append(f"{each}: {listing}; {matrices[each]['train'].shape[1]} wide, items in {way}")
     names, note = name_labels(vectors, hot, request.classes, request.labels_from)
     notes.append(note)
     by_side = {each: {split: names[_name(_side(raw, each), split)] for split in splits} for each in MODALITIES}
     items, sides = _items(request, by_side, splits, notes)
+    if request.val_from:
+        notes.append(f"val: {request.val_count} drawn from {request.val_from} with seed {request.seed}")
     _check_trained(items)
     origin = _Origin()
     labels_of = {each: request.labels[_side(request.labels, each)] for each in MODALITIES}
@@ -126,17 +114,33 @@ def plan_import(request: ImportRequest) -> ImportPlan:
         items=items,
         sides={
             each: Side(
-                matrices=tuple(oriented[each].values()),
+                matrices=tuple(matrices[each].values()),
                 items=sides[each],
-                encoder={
-                    "imported": origin.of(request.features[each]),
-                    "labels": origin.of(labels_of[each]),
-                },
+                encoder={"imported": origin.of(request.features[each]), "labels": origin.of(labels_of[each])},
             )
             for each in MODALITIES
         },
         notes=tuple(notes),
     )
+
+
+def _read_all(
+    places: Places, splits: tuple[str, ...], read: Callable[[Path, str | None], np.ndarray]
+) -> dict[str, np.ndarray]:
+    return {split: read(places[split].path, places[split].variable) for split in splits}
+
+
+def _settle_side(
+    side: str, labels: Mapping[str, np.ndarray], matrices: Mapping[str, Mapping[str, np.ndarray]], asked: str | None
+) -> tuple[dict[str, np.ndarray], int | None, dict[str, str]]:
+    """Labels as vectors, the number of classes of one-hot ones, and how each modality's matrices lie."""
+    shapes = {each: {split: array.shape for split, array in found.items()} for each, found in matrices.items()}
+    possible = label_counts(labels)
+    good = [way for way in possible if all(fitting(each, possible[way]) for each in shapes.values())]
+    named = {_name(side, split): each for split, each in labels.items()}
+    vectors, size = place_labels(named, good or list(possible), asked)
+    counts = {split: len(vectors[_name(side, split)]) for split in labels}
+    return vectors, size, {each: settle(each, shapes[each], counts, asked) for each in shapes}
 
 
 def _splits(request: ImportRequest) -> tuple[str, ...]:

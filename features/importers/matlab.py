@@ -6,24 +6,21 @@ MATLAB stores by columns, so a v7.3 file, which is HDF5, shows each matrix trans
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import scipy.io
-import scipy.sparse
 
 from drsl.features.errors import DamagedFile
 from drsl.features.importers.hdf5 import numbers_of, own_datasets
+from drsl.features.importers.matlab_elements import CELL, CHAR, NUMERIC, SPARSE, list_variables
 
 __all__ = ["load", "shapes"]
 
 _DENSE_LIMIT = 4 << 30
 """Bytes that a sparse matrix may take when it is written out."""
-_MOST_EXPANSION = 1100
-"""Times that deflate can shrink a row of equal bytes; a matrix that claims more is damage."""
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -36,20 +33,14 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
         Name to shape as MATLAB shows it.
 
     Raises:
-        DamagedFile: of a version before 5, or a variable claims more than the file can hold.
+        DamagedFile: of a version before 5, cut short, or an element is not what it claims.
     """
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             return {name: _AsShown(each).shape for name, each in _variables(file).items()} | dict.fromkeys(
                 _groups(file), ()
             )
-    _check_elements(path)
-    found = {}
-    for name, shape, kind in scipy.io.whosmat(str(path), appendmat=False):
-        found[name] = tuple(shape)
-        if kind != "sparse" and math.prod(shape) > path.stat().st_size * _MOST_EXPANSION:
-            raise DamagedFile(f"{path}: {name} cannot have the shape {shape} in so short a file: get the file again")
-    return found
+    return {name: each.shape for name, each in list_variables(path).items()}
 
 
 def load(path: Path, name: str, numbers: bool) -> np.ndarray:
@@ -69,38 +60,22 @@ def load(path: Path, name: str, numbers: bool) -> np.ndarray:
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             return _load_hdf5(path, name, file, numbers)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", scipy.io.matlab.MatReadWarning)  # two variables of one name: which is meant?
-        value = scipy.io.loadmat(str(path), variable_names=[name], appendmat=False)[name]
-    if scipy.sparse.issparse(value):
+    variable = list_variables(path)[name]
+    if variable.kind not in (CELL, CHAR, SPARSE, *NUMERIC) or (numbers and variable.kind in (CELL, CHAR)):
+        raise _no_numbers(path, name)
+    if not variable.inner <= {CHAR}:
+        raise DamagedFile(f"{path}: the cell array {name} holds something else than one text a cell")
+    value = scipy.io.loadmat(str(path), variable_names=[name], appendmat=False)[name]
+    if variable.kind == SPARSE:
         return _dense(path, name, value)
-    if value.dtype.kind == "O" and not numbers:
+    if variable.kind == CELL:
         return np.array([_cell(path, name, each) for each in value.ravel(order="F")], dtype=object)
-    if value.dtype.kind == "U" and not numbers:
+    if variable.kind == CHAR:
         return np.array([str(each).rstrip() for each in value.ravel()], dtype=object)
     if value.dtype.kind not in "fiub":
         raise _no_numbers(path, name)
     with np.errstate(over="ignore"):  # becomes infinite, and is refused where rows are checked
         return np.asarray(value, dtype=np.float32 if numbers else None)
-
-
-def _check_elements(path: Path) -> None:
-    """A v5 file is a head and elements that say their length; scipy would claim whatever memory one says."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(128)
-        order = {b"IM": "little", b"MI": "big"}.get(head[126:128])
-        if order is None or 0 in head[:4]:
-            raise DamagedFile(f"{path} is no MATLAB file of v5 or later: save it again with `save -v7` in MATLAB")
-        place = 128
-        while place < size:
-            file.seek(place)
-            tag = file.read(8)
-            length = int.from_bytes(tag[4:8], order)  # type: ignore[arg-type]
-            if len(tag) < 8 or place + 8 + length > size:
-                raise DamagedFile(f"{path} is cut short or damaged at byte {place}: get the file again")
-            place += 8 + length
 
 
 def _dense(path: Path, name: str, value: Any) -> np.ndarray:

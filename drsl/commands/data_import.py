@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drsl.features.importers import ImportPlan
 
 _SCOPES = (10, 20, 50, 100, 200, 400, 1000, 2000, 4000)
+_SETTINGS = ("val_from", "val_count", "seed", "orientation", "labels_from", "standardize")
 _PLACE = "SPLIT=FILE[:VAR]"
 
 
@@ -34,6 +35,7 @@ _PLACE = "SPLIT=FILE[:VAR]"
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draw.")
 @click.option("--orientation", metavar="rows|columns", help="How matrices lie that fit both ways.")
 @click.option("--labels-from", metavar="0|1", type=int, help="What labels count from, when they do not show it.")
+@click.option("--standardize", is_flag=True, help="Bring each number to mean 0, deviation 1, as measured on train.")
 @click.pass_obj
 def import_features(folder: Path | None, dataset: str, **options: Any) -> None:
     """Take published features (.mat, .npy, .npz, .h5) as a data set, ready for `drsl fit`.
@@ -66,7 +68,7 @@ def import_features(folder: Path | None, dataset: str, **options: Any) -> None:
         labels=given,
         ids=parse_splits("--ids", options["ids"]),
         classes=_class_names(options["classes"]),
-        **{key: options[key] for key in ("val_from", "val_count", "seed", "orientation", "labels_from")},
+        **{key: options[key] for key in _SETTINGS},
     )
     plan = plan_import(request)
     layout = project.layout

@@ -16,6 +16,7 @@ from drsl.features.importers.front import read_array, read_labels
 from drsl.features.importers.labels import clean, label_counts, name_labels, place_labels
 from drsl.features.importers.location import Location
 from drsl.features.importers.orientation import fitting, settle
+from drsl.features.importers.scaling import Scaling, measure
 from drsl.features.importers.val import draw_val
 from drsl.features.manifest import MODALITIES, SPLITS, Item
 
@@ -46,6 +47,8 @@ class ImportRequest:
     """how matrices lie that fit both ways"""
     labels_from: int | None = None
     """what labels count from when they do not say it themselves"""
+    standardize: bool = False
+    """each number of a feature to mean 0 and deviation 1, as measured on train"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Side:
     """n items"""
     encoder: Mapping[str, Any]
     """what the feature file says of its origin"""
+    scaling: Scaling
+    """what is done to every row"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,12 @@ def plan_import(request: ImportRequest) -> ImportPlan:
             each: Side(
                 matrices=tuple(matrices[each].values()),
                 items=sides[each],
-                encoder={"imported": origin.of(request.features[each]), "labels": origin.of(labels_of[each])},
+                encoder={
+                    "imported": origin.of(request.features[each]),
+                    "labels": origin.of(labels_of[each]),
+                    "standardized": request.standardize,
+                },
+                scaling=measure(matrices[each]["train"]) if request.standardize else Scaling(),
             )
             for each in MODALITIES
         },

@@ -48,7 +48,7 @@ def write_import(plan: ImportPlan, layout: Layout, finish: Callable[[], None] = 
                 for matrix in plan.sides[each].matrices:
                     rows = block_rows(matrix)
                     for start in range(0, len(matrix), rows):
-                        writer.append(matrix[start : start + rows])
+                        writer.append(plan.sides[each].scaling.apply(matrix[start : start + rows]))
             write_manifest(layout.manifest, plan.items)
             finish()
     except BaseException:

@@ -16,7 +16,7 @@ from drsl.project import Project
 if TYPE_CHECKING:
     from drsl.features.importers import ImportPlan
 
-_SCOPES = (10, 20, 50, 100, 200, 400, 1000, 2000, 4000)
+_SCOPES = (1, 5, 10, 20, 50, 100, 200, 400, 1000, 2000, 4000)
 _SETTINGS = ("val_from", "val_count", "seed", "orientation", "labels_from", "standardize")
 _PLACE = "SPLIT=FILE[:VAR]"
 
@@ -114,7 +114,7 @@ def _class_names(given: str | None) -> tuple[str, ...]:
 def _block(plan: ImportPlan) -> dict[str, Any]:
     """Settings to start from: the paper's layers, no wider than of use, and scopes that fit the test split."""
     test = min(sum(item.split == "test" for item in side.items) for side in plan.sides.values())
-    scopes = [each for each in _SCOPES if each <= test] or [1]
+    scopes = [each for each in _SCOPES if each <= test]
     return {
         "source": "features",
         "drsl": {

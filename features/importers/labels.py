@@ -170,6 +170,9 @@ def _base(lists: Mapping[str, np.ndarray], classes: int, asked: int | None) -> i
         require(asked in (0, 1), f"--labels-from: {asked} must be 0 or 1")
         require(low >= asked, f"--labels-from: {asked} was said, but labels go down to {low}")
         return asked
+    require(
+        not 0 < classes < distinct, f"--classes: there are {classes} names or one-hot columns, but {distinct} labels"
+    )
     for zero, bottom in lows.items():
         for one, top in highs.items():
             if bottom == 0 and lows[one] >= 1 and top == highs[zero] + 1:

@@ -38,7 +38,7 @@ def run(tmp_path, monkeypatch):
 
 
 def _cca(image, text, components):
-    """Test scores by the cosine of canonical variates; directions without variance (each histogram sums to 1) left out."""
+    """Test scores by the cosine of canonical variates; directions without variance are left out."""
     sides = []
     for features in (image, text):
         train = features.select("train").feature.astype(np.float64)

@@ -36,7 +36,7 @@ class Report:
     curves: dict[str, dict[str, list[tuple[float, float]]]]
     """direction to method to points (recall, precision), of the method's first seed"""
     examples: list[Example]
-    """queries with their best answers, by the best method whose score file is here; empty when none is, or when features were imported"""
+    """queries with their best answers, by the best method whose score file is here; none for imported features"""
 
 
 def gather(layout: Layout) -> Report:

@@ -62,7 +62,8 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     )
     yield from _locks(root)
     for name in names:
-        yield from _files(Layout(root, name), imported=params.dataset(name).get("source") == "features")
+        block = params.content["datasets"][name]  # whatever it is: a wrong block is not the doctor's error
+        yield from _files(Layout(root, name), isinstance(block, dict) and block.get("source") == "features")
 
 
 def _package(name: str, repair: str) -> Fact:

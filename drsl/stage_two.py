@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drsl.features import Features, read_features, read_manifest
+from drsl.features.errors import MissingFile
 from drsl.features.freshness import encoder_of, require_fresh, require_pairable
 from drsl.features.manifest import MODALITIES
 from drsl.project import Project
@@ -23,12 +24,15 @@ def read_pair(project: Project) -> tuple[Features, Features]:
         UserError: a file is missing, damaged, or made from other settings or another manifest than those of now.
     """
     layout = project.layout
+    again = f"drsl data import -d {layout.dataset}"
+    for path in (layout.manifest, *(layout.features(each) for each in MODALITIES)):
+        if project.imported and not path.is_file():
+            raise MissingFile(f"{layout.show(path)} is not there: run `{again}` with your files")
     digest = read_manifest(layout.manifest).digest
     found = {}
     for modality in MODALITIES:
         path = layout.features(modality)
         features = read_features(path)
-        again = f"drsl data import -d {layout.dataset}"
         repair = again if project.imported else f"dvc repro encode-{modality}@{layout.dataset}"
         require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
         asked = project.params.stored(layout.dataset, modality)

@@ -57,8 +57,6 @@ def gather(layout: Layout) -> Report:
         raise MissingFile(
             f"there is no result in {layout.show(layout.results)}: run `dvc repro`, or `drsl fit` and `drsl evaluate`"
         )
-    manifest = read_manifest(layout.manifest)
-    pictured = bool(manifest.of("image", "test")) and bool(manifest.of("text", "test"))  # imported features have none
     results = {method: [read_result(run.result) for run in found] for method, found in runs.items()}
     rows = sorted(summarize(results), key=lambda row: (-row.mean_map, row.method))
     scored = [run for row in rows for run in runs[row.method] if run.scores.is_file()]
@@ -68,7 +66,7 @@ def gather(layout: Layout) -> Report:
         table=as_markdown(rows, published(layout.dataset)),
         encoders={path.stem: _json(path) for path in sorted((layout.results / "encoders").glob("*.json"))},
         curves=_curves({row.method: runs[row.method][0] for row in rows}),
-        examples=choose_examples(scored[0], manifest) if scored and pictured else [],
+        examples=_examples(layout, scored),
     )
 
 
@@ -90,6 +88,14 @@ def write_report(layout: Layout) -> Report:
     page = render_page(report.dataset, report.table, report.encoders, report.curves, report.examples)
     write_text(layout.report / "index.html", page)
     return report
+
+
+def _examples(layout: Layout, scored: list[Run]) -> list[Example]:
+    if not scored:
+        return []
+    manifest = read_manifest(layout.manifest)
+    pictured = manifest.of("image", "test") and manifest.of("text", "test")  # imported features have neither
+    return choose_examples(scored[0], manifest) if pictured else []
 
 
 def _runs(layout: Layout) -> dict[str, list[Run]]:

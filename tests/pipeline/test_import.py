@@ -160,3 +160,14 @@ def test_features_of_another_import_are_stale(drsl, published, arguments):
         one_line(drsl("fit", *D), "stale", "drsl data import -d shared")
     finally:
         manifest.write_text(good)
+
+
+def test_a_missing_file_names_the_import(drsl, published):
+    path = published / "features" / "shared" / "text.h5"
+    kept = path.with_suffix(".kept")
+    path.rename(kept)
+    try:
+        one_line(drsl("fit", *D), "features/shared/text.h5 is not there", "drsl data import -d shared")
+        assert "not made yet: drsl data import -d shared" in drsl("doctor").out
+    finally:
+        kept.rename(path)

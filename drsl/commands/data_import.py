@@ -37,7 +37,7 @@ _PLACE = "SPLIT=FILE[:VAR]"
 @click.option("--labels-from", metavar="0|1", type=int, help="What labels count from, when they do not show it.")
 @click.option("--standardize", is_flag=True, help="Bring each number to mean 0, deviation 1, as measured on train.")
 @click.pass_obj
-def import_features(folder: Path | None, dataset: str, **options: Any) -> None:
+def import_features(folder: Path | None, /, dataset: str, **options: Any) -> None:
     """Take published features (.mat, .npy, .npz, .h5) as a data set, ready for `drsl fit`.
 
     VAR is the array's name in the file, or the number of a text file's column.

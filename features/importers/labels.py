@@ -100,7 +100,7 @@ def place_labels(
             raise SettingError(f"labels of {name} are a matrix of other numbers than 0 and 1: give one number an item")
     good = [way for way in ways if all((_ones(each, way) == 1).all() for each in lists.values())]
     if not good:
-        way = asked if asked in ways else ways[0]
+        way = asked if asked is not None and asked in ways else ways[0]
         counts = {name: _ones(each, way) for name, each in lists.items()}
         several = sum(int((each > 1).sum()) for each in counts.values())
         none = sum(int((each == 0).sum()) for each in counts.values())

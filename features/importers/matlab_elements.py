@@ -21,6 +21,8 @@ NUMERIC = frozenset(range(6, 16))
 
 _HEAD = 128
 _MATRIX, _PACKED = 14, 15
+_COMPLEX = 0x0800
+"""The flag of a matrix that has a second part, the imaginary one."""
 _NUMBER_TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13))
 _TYPES = _NUMBER_TYPES | {_MATRIX, 16, 17, 18}
 _DEPTH = 8
@@ -161,7 +163,10 @@ class _Walk:
         if kind in (CELL, CHAR, *NUMERIC) and math.prod(shape) > left:
             raise ValueError(f"a matrix of shape {shape} has {left} bytes only")
         inner: set[int] = set()
+        has_imaginary = bool(int.from_bytes(flags[:4], self._order) & _COMPLEX) and kind in (SPARSE, *NUMERIC)
+        parts = 0
         while left:
+            parts += 1
             left, data, size = self._tag(left)
             if data == _MATRIX:
                 if depth == _DEPTH or kind in (CHAR, SPARSE, *NUMERIC):
@@ -173,6 +178,9 @@ class _Walk:
                 if data not in _TYPES or (kind in (SPARSE, *NUMERIC) and data not in _NUMBER_TYPES):
                     raise ValueError(f"numbers of an unknown type {data}")
                 left = self._pass(left, size)
+        due = {CELL: math.prod(shape), CHAR: 1, SPARSE: 3 + has_imaginary}.get(kind, 1 + has_imaginary)
+        if kind in (CELL, CHAR, SPARSE, *NUMERIC) and parts != due:  # scipy would read on in the next variable
+            raise ValueError(f"a matrix has {parts} parts instead of {due}")
         return letters.decode("latin-1"), Variable(shape, kind, frozenset(inner))
 
     def _data(self, left: int, types: set[int], most: int) -> tuple[int, bytes]:

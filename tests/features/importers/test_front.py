@@ -225,6 +225,21 @@ def test_a_head_that_claims_too_much_memory_is_refused(tmp_path):
     refused(lambda: read_array(tmp_path / "x.h5"), "shorter than its shape")
 
 
+def test_a_matrix_that_claims_a_part_it_has_not_is_refused(tmp_path):
+    path = tmp_path / "x.mat"
+    scipy.io.savemat(path, {"feat": MATRIX, "other": MATRIX})
+    good = path.read_bytes()
+    for place, byte, what in (
+        (145, 0x08, "1 parts instead of 2"),
+        (176, 77, "unknown type 77"),
+        (160, 200, "shape (200, 5)"),
+    ):
+        content = bytearray(good)
+        content[place] = byte
+        path.write_bytes(content)
+        refused(lambda: read_array(path, "feat"), what, "get the file again")
+
+
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory, v73):
     """One good file of each kind, as bytes, and a folder to break copies in."""

@@ -21,6 +21,7 @@ NUMERIC = frozenset(range(6, 16))
 
 _HEAD = 128
 _MATRIX, _PACKED = 14, 15
+_OBJECT = 17
 _COMPLEX = 0x0800
 """The flag of a matrix that has a second part, the imaginary one."""
 _NUMBER_TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13))
@@ -69,11 +70,12 @@ def list_variables(path: Path) -> dict[str, Variable]:
                 if place + 8 + length > size or kind not in (_MATRIX, _PACKED):
                     raise ValueError("a variable is longer than the file, or is none")
                 name, variable = _variable(_Bytes(file, length, kind == _PACKED), order, length, kind == _PACKED)
-                if name in found:
+                if name and name in found:
                     raise ValueError(f"two variables are called {name}")
             except (ValueError, zlib.error) as error:
                 raise DamagedFile(f"{path} is damaged at byte {place} ({error}): get the file again") from None
-            found[name] = variable
+            if name:  # what objects keep for themselves has none
+                found[name] = variable
             place += 8 + length
     return found
 
@@ -154,9 +156,13 @@ class _Walk:
         if not length:
             return "", Variable((0, 0), 6, frozenset())
         left, flags = self._data(length, {6}, 8)
+        kind = int.from_bytes(flags[:4], self._order) & 0xFF
+        if kind == _OBJECT:  # it has a name, but no shape
+            left, letters = self._data(left, {1, 2, 16}, 255)
+            self._content.skip(left)
+            return letters.decode("latin-1"), Variable((), kind, frozenset())
         left, raw = self._data(left, {5}, 4 * 32)
         left, letters = self._data(left, {1, 2, 16}, 255)
-        kind = int.from_bytes(flags[:4], self._order) & 0xFF
         shape = tuple(int.from_bytes(raw[at : at + 4], self._order, signed=True) for at in range(0, len(raw), 4))
         if len(flags) != 8 or len(raw) % 4 or len(shape) < 2 or min(shape) < 0:
             raise ValueError("a matrix has no shape")

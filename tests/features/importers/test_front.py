@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -223,6 +224,16 @@ def test_a_head_that_claims_too_much_memory_is_refused(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("feat", (10**7, 10**4), np.float32, chunks=(1, 10**4))
     refused(lambda: read_array(tmp_path / "x.h5"), "shorter than its shape")
+
+
+def test_objects_beside_matrices_do_no_harm(tmp_path):
+    path = tmp_path / "x.mat"
+    scipy.io.savemat(path, {"feat": MATRIX})
+    flags = struct.pack("<IIII", 6, 8, 17, 0)
+    body = flags + struct.pack("<HH4s", 1, 3, b"tab") + struct.pack("<II8s", 1, 8, b"MCOS    ")
+    path.write_bytes(path.read_bytes() + struct.pack("<II", 14, len(body)) + body)
+    np.testing.assert_array_equal(read_array(path, "feat"), MATRIX.astype(np.float32))
+    refused(lambda: read_array(path, "tab"), "tab does not hold real numbers")
 
 
 def test_a_matrix_that_claims_a_part_it_has_not_is_refused(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from drsl import __version__
+from drsl.commands.lazy import LazyGroup
 from drsl.features.errors import UserError
 from drsl.features.stopping import Stopped
 
@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 # Command, where it lives, and its line in `drsl --help`, in the order of the stages.
 _COMMANDS = {
-    "data": ("drsl.commands.data:data", "Make a data set's manifest, or check one."),
+    "data": ("drsl.commands.data:data", "A data set: add your own, prepare, check, or import features."),
     "finetune": ("drsl.commands.finetune:finetune", "Stage one: train the image or the text network."),
     "encode": ("drsl.commands.encode:encode", "Stage one: write one feature an image or a text."),
     "fit": ("drsl.commands.fit:fit", "Stage two: train a method on the features, score the test split."),
@@ -29,34 +29,12 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Names its commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from drsl.features.errors import did_you_mean
-
-            raise UserError(f"there is no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}; see `drsl --help`")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands, in the order of the stages"):
-            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    commands_at=_COMMANDS,
+    heading="Commands, in the order of the stages",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="drsl")
 @click.option(
     "-C",

@@ -66,7 +66,9 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     yield from _locks(root)
     yield from _pretrained(root)
     for name in names:
-        for fact in (*_networks(params, name), *_files(Layout(root, name))):
+        block = params.content["datasets"][name]  # whatever it is: a wrong block is not the doctor's error
+        imported = isinstance(block, dict) and block.get("source") == "features"
+        for fact in (*_networks(params, name), *_files(Layout(root, name), imported)):
             # A data set that `dvc repro` does not make may wait for its files.
             yield fact if name in active else replace(fact, good=fact.good or None)
 
@@ -174,13 +176,26 @@ def _holds(process: int, lock: Path) -> bool:
     return lock.resolve() in links and process != os.getpid()
 
 
-def _files(layout: Layout) -> Iterator[Fact]:
+def _files(layout: Layout, imported: bool) -> Iterator[Fact]:
     name = layout.dataset
-    steps = [("manifest", layout.manifest, f"drsl data prepare -d {name}")]
-    steps += [(f"{each} network", layout.network(each), f"drsl finetune {each} -d {name}") for each in MODALITIES]
-    steps += [(f"{each} features", layout.features(each), f"drsl encode {each} -d {name}") for each in MODALITIES]
+    again = f"drsl data import -d {name}"
+    steps = [("manifest", layout.manifest, again if imported else f"drsl data prepare -d {name}, or dvc repro")]
+    if not imported:
+        steps += [
+            (f"{each} network", layout.network(each), f"drsl finetune {each} -d {name}, or dvc repro")
+            for each in MODALITIES
+        ]
+    steps += [
+        (
+            f"{each} features",
+            layout.features(each),
+            again if imported else f"drsl encode {each} -d {name}, or dvc repro",
+        )
+        for each in MODALITIES
+    ]
     for what, path, command in steps:
         there = path.is_file()
-        yield Fact(there, f"{name}: {what}", layout.show(path) if there else f"not made yet: {command}, or dvc repro")
+        yield Fact(there, f"{name}: {what}", layout.show(path) if there else f"not made yet: {command}")
     results = len([path for path in layout.results.glob("*/*.json") if path.stem.isdecimal()])
-    yield Fact(results > 0, f"{name}: results", f"{results} runs" if results else "none yet: dvc repro")
+    first = f"drsl fit -d {name}" if imported else "dvc repro"
+    yield Fact(results > 0, f"{name}: results", f"{results} runs" if results else f"none yet: {first}")

@@ -12,7 +12,20 @@ from drsl.features.atomic import write_text
 from drsl.features.errors import SettingError
 from drsl.params import Params, read_params
 
-__all__ = ["add_dataset", "check_new_name", "render_dataset", "set_run_datasets"]
+__all__ = ["add_dataset", "check_name", "check_new_name", "render_dataset", "set_run_datasets"]
+
+
+def check_name(name: str) -> None:
+    """Checks a new data set's name, which becomes the name of folders.
+
+    Args:
+        name: what the user gave.
+
+    Raises:
+        SettingError: it is no plain file name.
+    """
+    if not name or not all(each.isascii() and (each.isalnum() or each in "-_.") for each in name) or name[0] in "-.":
+        raise SettingError(f"data set {name!r}: a name is made of letters, digits, '-', '_' and '.'")
 
 
 def add_dataset(root: Path, name: str, block: Mapping[str, Any], run: bool = False) -> None:
@@ -50,8 +63,7 @@ def check_new_name(params: Params, name: str) -> None:
     Raises:
         SettingError: the name is taken, or is no plain file name.
     """
-    if not name or not all(each.isascii() and (each.isalnum() or each in "-_.") for each in name) or name[0] in "-.":
-        raise SettingError(f"data set {name!r}: a name is made of letters, digits, '-', '_' and '.'")
+    check_name(name)
     if name in params.content.get("datasets", {}):
         raise SettingError(f"data set {name!r} is already in params.yaml: take another name, or edit its block there")
 

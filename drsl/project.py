@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from drsl.features.errors import SettingError
 from drsl.features.layout import Layout
 from drsl.features.lock import exclusive
 from drsl.params import Params, find_project, read_params
@@ -85,6 +86,27 @@ class Project:
         params.dataset(dataset)
         return cls(params, Layout(params.root, dataset))
 
+    @property
+    def imported(self) -> bool:
+        """Whether the data set's features were imported: then it has no pictures, no texts and no networks."""
+        return self.params.dataset(self.layout.dataset).get("source") == "features"
+
+    def require_raw(self, purpose: str) -> None:
+        """Stops what needs pictures or texts on a data set whose features were imported.
+
+        Args:
+            purpose: what needs them, as the message's subject.
+
+        Raises:
+            SettingError: the data set has `source: features`.
+        """
+        if self.imported:
+            name = self.layout.dataset
+            raise SettingError(
+                f"data set {name!r} holds imported features (source: features), no pictures and texts, so {purpose}: "
+                f"go on with `drsl fit -d {name}`, or import it again with `drsl data import -d {name}`"
+            )
+
     @contextmanager
     def writing(self, stage: str | None, *outputs: Path) -> Iterator[None]:
         """Holds the lock of a stage's outputs; afterwards says what was written, and how to keep it under DVC.
@@ -103,7 +125,9 @@ class Project:
             yield
         for path in outputs:
             click.echo(f"wrote {self.layout.show(path)}")
-        if stage and "DVC_STAGE" not in os.environ and (self.params.root / "dvc.lock").is_file():
+        run = self.params.content.get("run")
+        listed = not isinstance(run, dict) or self.layout.dataset in (run.get("datasets") or ())
+        if stage and listed and "DVC_STAGE" not in os.environ and (self.params.root / "dvc.lock").is_file():
             click.echo(f"to keep this result: dvc commit -f {stage}   (`dvc repro` would put the recorded one back)")
 
     def device(self) -> str:
@@ -116,8 +140,6 @@ class Project:
             SettingError: `cuda` is set, but torch finds no GPU.
         """
         import torch
-
-        from drsl.features.errors import SettingError
 
         there = torch.cuda.is_available()
         if self.params.device == "cuda" and not there:

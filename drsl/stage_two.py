@@ -5,6 +5,7 @@ from __future__ import annotations
 from drsl.extract.image_config import ImageConfig
 from drsl.extract.text_config import TextConfig
 from drsl.features import Features, read_features, read_manifest
+from drsl.features.errors import MissingFile
 from drsl.features.freshness import encoder_of, require_fresh, require_pairable
 from drsl.features.manifest import MODALITIES
 from drsl.project import Project
@@ -27,12 +28,16 @@ def read_pair(project: Project) -> tuple[Features, Features]:
         UserError: a file is missing, damaged, or made from other settings or another manifest than those of now.
     """
     layout = project.layout
+    again = f"drsl data import -d {layout.dataset}"
+    for path in (layout.manifest, *(layout.features(each) for each in MODALITIES)):
+        if project.imported and not path.is_file():
+            raise MissingFile(f"{layout.show(path)} is not there: run `{again}` with your files")
     digest = read_manifest(layout.manifest).digest
     found = {}
     for modality in MODALITIES:
         path = layout.features(modality)
         features = read_features(path)
-        repair = f"dvc repro encode-{modality}@{layout.dataset}"
+        repair = again if project.imported else f"dvc repro encode-{modality}@{layout.dataset}"
         require_fresh(layout.show(path), features.attrs, {"manifest_digest": digest}, repair)
         asked = project.params.stored(layout.dataset, modality, _CONFIG[modality])
         require_fresh(layout.show(path), encoder_of(features), asked, repair)

@@ -13,12 +13,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from linktree import ROOMS, ROOT, make_linktree
 
-SHELL = frozenset(("drsl", "drsl.__main__", "drsl.cli", "drsl.progress", "drsl.commands", "drsl.commands.tables"))
+SHELL = frozenset(
+    (
+        "drsl",
+        "drsl.__main__",
+        "drsl.cli",
+        "drsl.progress",
+        "drsl.commands",
+        "drsl.commands.tables",
+        "drsl.commands.lazy",
+    )
+)
+_PUBLIC = ("wikipedia", "pascal", "nuswide10k", "xmedianet")
 _IMAGE = ("drsl.extract.image_config", "drsl.extract.image_build", "drsl.extract.image_encoder")
 _TEXT = ("drsl.extract.text_config", "drsl.extract.text_build", "drsl.extract.text_encoder")
+_SOURCES = tuple(f"drsl.extract.sources.{each}" for each in (*_PUBLIC, "emoji", "folder", "manifest_file"))
 # A stage's command, and what it imports by name only.
 ENTRIES = {
-    "prepare": ("drsl.commands.data", "drsl.extract.sources.emoji"),
+    "prepare": ("drsl.commands.data_prepare", *_SOURCES),
     "finetune-image": ("drsl.commands.finetune", *_IMAGE),
     "finetune-text": ("drsl.commands.finetune", *_TEXT),
     "encode-image": ("drsl.commands.encode", *_IMAGE),

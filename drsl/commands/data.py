@@ -1,56 +1,28 @@
-"""`drsl data prepare`; `add` and `check` have files of their own."""
+"""The group `drsl data`; its commands have files of their own, so that a stage depends on its own command alone."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from drsl.commands.data_add import add
-from drsl.commands.data_check import check, count_lines, reject_lines, source_settings
-from drsl.project import Project, dataset_option
+from drsl.commands.lazy import LazyGroup
+
+__all__ = ["data"]
+
+_COMMANDS = {
+    "add": ("drsl.commands.data_add:add", "Check your own images and texts and write their block into params.yaml."),
+    "import": ("drsl.commands.data_import:import_features", "Take published features as a data set."),
+    "check": ("drsl.commands.data_check:check", "Say what is there, what is missing, and what is wrong."),
+    "prepare": ("drsl.commands.data_prepare:prepare", "Read a source and write the manifest."),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, commands_at=_COMMANDS)
 def data() -> None:
-    """Make a data set's manifest, or check one.
+    """Make a data set's manifest, or check one; import features that others published.
 
     \b
     drsl data add NAME PATH       checks your own data and writes their block into params.yaml
     drsl data prepare -d emoji    draws the default data set
     drsl data check -d emoji      says what is there, by split and class, and what is wrong
+    drsl data import --help       takes feature files that exist already
     """
-
-
-@data.command()
-@dataset_option
-@click.pass_obj
-def prepare(folder: Path | None, dataset: str) -> None:
-    """Read a data set's source and write data/NAME/manifest.csv, with the split in data/NAME/split.csv.
-
-    \b
-    Example:
-      drsl data prepare -d emoji
-    """
-    from drsl.extract.sources import load_layout, load_source
-    from drsl.features.exact_split import write_split
-    from drsl.features.manifest import write_manifest
-    from drsl.progress import bar
-
-    project = Project.open(folder, dataset)
-    manifest, split = project.layout.manifest, project.layout.split
-    source = str(project.params.dataset(dataset).get("source"))
-    config, write, notice = load_source(source)
-    settings = source_settings(project, config)
-    with project.writing(f"prepare@{dataset}", manifest, split), bar("pictures", "image") as update:
-        items = write(manifest.parent, settings, update)
-        write_manifest(manifest, items)
-        digest = write_split(split, items)
-    public = load_layout(source)
-    left_out = reject_lines(project) if hasattr(settings, "path") else []
-    for line in (*count_lines(items, public and public[0], digest), *left_out, notice.rstrip()):
-        click.echo(line)
-
-
-data.add_command(add)
-data.add_command(check)

@@ -100,6 +100,7 @@ def check(folder: Path | None, dataset: str) -> None:
     from drsl.extract.sources import SOURCES, load_layout, load_source
 
     project = Project.open(folder, dataset)
+    project.require_raw("there are no files to check (`drsl features show` looks into features)")
     source = project.params.dataset(dataset).get("source")
     public = load_layout(source) if isinstance(source, str) and source in SOURCES else None
     if public is not None and not project.layout.manifest.exists():

@@ -43,6 +43,7 @@ def encode(folder: Path | None, modality: str, dataset: str, parts: str | None) 
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
+    project.require_raw("there is nothing to encode")
     if parts:
         # By name: a change of what it imports makes no feature file stale.
         importlib.import_module("drsl.encode_parts").write_parts(project, modality, parts)

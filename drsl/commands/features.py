@@ -40,10 +40,15 @@ def show(file: Path) -> None:
     from drsl.features.manifest import SPLITS
 
     found = open_parts(file) if _holds_parts(file) else read_features(file)
+    encoder = encoder_of(found)
     facts = [
         *_content(found),
         ("data set", f"{found.attrs.get('dataset', '?')}, {found.attrs.get('modality', '?')}"),
-        *((key, str(value)) for key, value in sorted(encoder_of(found).items()) if not isinstance(value, dict | list)),
+        *((key, str(value)) for key, value in sorted(encoder.items()) if not isinstance(value, dict | list)),
+        *(
+            ("imported", f"{each['split']} from {each['file']} {each['variable']} (SHA-256 {each['sha256'][:12]})")
+            for each in encoder.get("imported", ())
+        ),
         ("manifest", str(found.attrs.get("manifest_digest", "?"))),
         ("digest", str(found.attrs.get("digest", "?"))),
     ]

@@ -30,6 +30,7 @@ def finetune(folder: Path | None, modality: str, dataset: str) -> None:
     from drsl.progress import bar
 
     project = Project.open(folder, dataset)
+    project.require_raw("there is nothing to fine-tune a network on")
     layout, root = project.layout, project.params.root
     parts = load_modality(modality)
     config = project.params.part(dataset, modality, parts.config)

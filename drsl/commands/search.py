@@ -56,6 +56,7 @@ def search(
     if bool(text) == bool(image):
         raise click.UsageError('give either words, as in `drsl search "red fruit"`, or --image FILE')
     project = Project.open(folder, dataset)
+    project.require_raw("a query has no encoder and an answer nothing to show")
     say = partial(click.echo, err=True) if sys.stderr.isatty() else lambda line: None
     searcher = Searcher(project.layout, choose("method", method, method_names()), seed, split, say)
     answer = searcher.find_texts(image, count, expected) if image else searcher.find_images(text, count, expected)

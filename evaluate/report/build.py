@@ -36,7 +36,7 @@ class Report:
     curves: dict[str, dict[str, list[tuple[float, float]]]]
     """direction to method to points (recall, precision), of the method's first seed"""
     examples: list[Example]
-    """queries with their best answers, by the best method whose score file is here; empty when none is"""
+    """queries with their best answers, by the best method whose score file is here; none for imported features"""
 
 
 def gather(layout: Layout) -> Report:
@@ -66,7 +66,7 @@ def gather(layout: Layout) -> Report:
         table=as_markdown(rows, published(layout.dataset)),
         encoders={path.stem: _json(path) for path in sorted((layout.results / "encoders").glob("*.json"))},
         curves=_curves({row.method: runs[row.method][0] for row in rows}),
-        examples=choose_examples(scored[0], read_manifest(layout.manifest)) if scored else [],
+        examples=_examples(layout, scored),
     )
 
 
@@ -88,6 +88,14 @@ def write_report(layout: Layout) -> Report:
     page = render_page(report.dataset, report.table, report.encoders, report.curves, report.examples)
     write_text(layout.report / "index.html", page)
     return report
+
+
+def _examples(layout: Layout, scored: list[Run]) -> list[Example]:
+    if not scored:
+        return []
+    manifest = read_manifest(layout.manifest)
+    pictured = manifest.of("image", "test") and manifest.of("text", "test")  # imported features have neither
+    return choose_examples(scored[0], manifest) if pictured else []
 
 
 def _runs(layout: Layout) -> dict[str, list[Run]]:

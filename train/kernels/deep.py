@@ -50,7 +50,8 @@ def pair_layers(
     tiles = _Tiles(left, right, kind == "product", sum(each.out_features for each in layers))
     folded: list[Affine] = []
     for place, layer in enumerate(layers):
-        weight, bias = layer.weight, layer.bias
+        weight: torch.Tensor = layer.weight
+        bias: torch.Tensor = layer.bias
         if norms:
             norm = norms[place]
             if seen is None:
@@ -119,9 +120,7 @@ class _Tiled(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[no-untyped-def]
-        ctx: Any, tile: _Tile, size: int, adds: bool, left, *shared
-    ) -> torch.Tensor:
+    def forward(ctx: Any, tile: _Tile, size: int, adds: bool, left, *shared) -> torch.Tensor:
         ctx.save_for_backward(left, *shared)
         ctx.about = tile, size, adds
         found = [tile(rows, *shared) for rows in left.split(size)]

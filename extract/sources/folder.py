@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _TEXT_ENDING = ".txt"
 
 def write_folder(
     folder: Path, config: OwnDataConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists the items of a folder tree and places their pictures.
 
     Args:

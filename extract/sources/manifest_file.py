@@ -24,7 +24,7 @@ _DELIMITERS = (",", ";", "\t")
 
 def write_manifest_file(
     folder: Path, config: OwnDataConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists the items of a CSV file and places their pictures.
 
     Args:

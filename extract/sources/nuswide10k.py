@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
@@ -91,7 +91,7 @@ class _Photo:
 
 def write_nuswide10k(
     folder: Path, config: NusWideConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Draws the photos and places them.
 
     Args:

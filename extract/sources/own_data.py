@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sys import intern
 
+from drsl.extract.sources.item_spool import ItemSpool, ItemsWithSplits
 from drsl.extract.sources.placing import Found, Reject, check_items, check_reject_fraction, place_items
 from drsl.features.errors import DamagedFile, SettingError, choose, did_you_mean, require
-from drsl.features.manifest import Item
+from drsl.features.manifest import MODALITIES, Item
 from drsl.features.splits import stratified_split
 
 __all__ = [
@@ -73,7 +75,7 @@ filled with the family of each item's id, where items belong together in one spl
 class Survey:
     """What one's own files hold, seen without writing anything."""
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     """the items that can be used; their splits are not settled yet"""
     rejects: tuple[Reject, ...]
     """the items that cannot"""
@@ -120,7 +122,7 @@ def expand_captions(item: Item, path: Path | None, captions: str) -> Iterator[tu
         yield replace(item, id=f"{item.id}#{number}", image=image, text=text), path if first else None
 
 
-def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnDataConfig) -> tuple[Item, ...]:
+def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnDataConfig) -> Sequence[Item]:
     """Gives items their splits, or checks those that they have.
 
     Args:
@@ -144,22 +146,26 @@ def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnD
         raise DamagedFile(
             f"{where}: all items are of one class, {min(classes)!r}; there must be two or more to tell apart"
         )
-    made = list(items)
-    if not items[0].split:
-        made = _split(made, family, {"train": config.train, "val": config.val, "test": config.test}, config.seed)
-    elif config.val and all(item.split != "val" for item in items):
-        train = [item for item in items if item.split == "train"]
+    splits = [item.split for item in items]
+    made_here = not splits[0]
+    if made_here:
+        splits = _split(items, family, {"train": config.train, "val": config.val, "test": config.test}, config.seed)
+    elif config.val and "val" not in splits:
+        train = [place for place, split in enumerate(splits) if split == "train"]
         both = config.train + config.val
         shares = {"train": config.train / both, "val": 1 - config.train / both}
-        new = iter(_split(train, family, shares, config.seed))
-        made = [next(new) if item.split == "train" else item for item in items]
-    _check_splits(where, made, made_here=not items[0].split)
-    return tuple(made)
+        for place, split in zip(
+            train, _split((items[each] for each in train), family, shares, config.seed), strict=True
+        ):
+            splits[place] = split
+    made = ItemsWithSplits(items, splits)
+    _check_splits(where, made, made_here)
+    return made
 
 
 def write_own_data(
     read: Reader, folder: Path, config: OwnDataConfig, on_progress: Callable[[int, int], None] | None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists the items and places their pictures.
 
     Args:
@@ -212,33 +218,35 @@ def survey(read: Reader, config: OwnDataConfig, on_progress: Callable[[int, int]
         UserError: the files cannot be read.
     """
     family: dict[str, str] = {}
-    seen = list(check_items(read(config, family), on_progress))
-    rejects = [each for each in seen if isinstance(each, Reject)]
+    items, rejects = ItemSpool(), []
+    for each in check_items(read(config, family), on_progress):
+        if isinstance(each, Item):
+            items.append(each)
+        else:
+            rejects.append(each)
     return Survey(
-        items=tuple(each for each in seen if isinstance(each, Item)),
+        items=items,
         rejects=tuple(each for each in rejects if each.id),
         strays=tuple(each for each in rejects if not each.id),
         family=family,
     )
 
 
-def _split(items: list[Item], family: Mapping[str, str], shares: Mapping[str, float], seed: int) -> list[Item]:
-    # Items that lack a side are dealt out by themselves, so that no split gets all the images or all the texts.
-    strata = [f"{bool(item.image):d}{bool(item.text):d} {item.label}" for item in items]
-    # A family's name may be an id that another item has: they are told apart by what stands before.
-    names = [f"family {family[item.id]}" if item.id in family else f"item {item.id}" for item in items]
-    splits = stratified_split(strata, names, shares, seed)
-    return [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
+def _split(items: Iterable[Item], family: Mapping[str, str], shares: Mapping[str, float], seed: int) -> list[str]:
+    strata, names = [], []
+    for item in items:
+        # Items that lack a side are dealt out by themselves, so that no split gets all the images or all the texts.
+        strata.append(intern(f"{bool(item.image):d}{bool(item.text):d} {item.label}"))
+        # A family's name may be an id that another item has: they are told apart by what stands before.
+        names.append(f"family {family[item.id]}" if item.id in family else f"item {item.id}")
+    return stratified_split(strata, names, shares, seed)
 
 
 def _check_splits(where: str, items: Sequence[Item], made_here: bool) -> None:
+    there = {(item.split, modality) for item in items for modality in MODALITIES if getattr(item, modality)}
     for split in ("train", "test"):
-        inside = [item for item in items if item.split == split]
-        for modality, there in (
-            ("image", any(item.image for item in inside)),
-            ("text", any(item.text for item in inside)),
-        ):
-            if not there:
+        for modality in MODALITIES:
+            if (split, modality) not in there:
                 advice = "more items are needed, or a larger share" if made_here else "see the column split"
                 raise DamagedFile(f"{where}: no {modality} is in the {split} split: {advice}")
     trained = {item.label for item in items if item.split == "train"}

@@ -7,7 +7,7 @@ all sentences in one JSON file, or with a text file of sentences beside each pho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class _Photo:
 
 def write_pascal(
     folder: Path, config: PascalConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists photos with their sentences and places the photos.
 
     Args:

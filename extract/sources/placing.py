@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from drsl.extract.pictures import read_picture
+from drsl.extract.sources.item_spool import ItemSpool
 from drsl.features.atomic import publish_folder, write_text
 from drsl.features.errors import UserError, require
 from drsl.features.manifest import Item
@@ -73,7 +74,7 @@ def place_items(
     *,
     max_reject_fraction: float,
     on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Item, ...]:
+) -> ItemSpool:
     """Copies the pictures of items into the data set's folder; items that cannot be used are listed and left out.
 
     A picture is decoded whole before it is taken. The folder `images` is replaced as a whole, at the end. Originals
@@ -88,7 +89,8 @@ def place_items(
         on_progress: called with (items done, items in all); in all 0 when `found` does not know its length.
 
     Returns:
-        The items that are kept, in order. `rejects.csv` in the folder has a line for each of the others.
+        The items that are kept, in order; their texts are not held in memory. `rejects.csv` in the folder has a line
+        for each of the others.
 
     Raises:
         SettingError: the fraction is not in 0..1.
@@ -97,10 +99,10 @@ def place_items(
     """
     check_reject_fraction(max_reject_fraction)
     total = len(found) if isinstance(found, Sized) else 0
-    kept: list[Item] = []
     rejects: list[Reject] = []
     present = (folder / IMAGES).resolve()
     with publish_folder(folder / IMAGES) as images:
+        kept = ItemSpool(folder)
 
         def take(path: Path, name: str) -> str | None:
             fault = fault_of_picture(path)
@@ -121,7 +123,7 @@ def place_items(
                 on_progress(done, total)
         _write_rejects(folder / REJECTS, rejects)
         refuse_too_many(rejects, len(kept), max_reject_fraction, f"all are listed in {folder / REJECTS}")
-    return tuple(kept)
+    return kept
 
 
 def check_items(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drsl.extract.sources.placing import Found, Reject, place_items
@@ -56,7 +56,7 @@ _MARKUP = re.compile(r"<!--.*?-->|<!\[CDATA\[|\]\]>|</?[a-z][^<>]*>", re.DOTALL 
 
 def write_wikipedia(
     folder: Path, config: PublicConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists the pairs and places their photos.
 
     Args:

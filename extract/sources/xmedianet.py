@@ -9,7 +9,7 @@ there are such lists, else half of the test part is, class by class, by a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -70,7 +70,7 @@ class _Pair:
 
 def write_xmedianet(
     folder: Path, config: PublicConfig, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[Item, ...]:
+) -> Sequence[Item]:
     """Lists the pairs and places their images.
 
     Args:

@@ -65,7 +65,7 @@ FULL = "id,image,text,label,split"
 
 
 def write(tmp_path, path, **changed):
-    return write_manifest_file(tmp_path / "data", settings(path, **changed))
+    return tuple(write_manifest_file(tmp_path / "data", settings(path, **changed)))
 
 
 def rejects(tmp_path):

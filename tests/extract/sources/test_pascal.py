@@ -94,7 +94,7 @@ def test_both_forms_become_the_same_manifest(public_trees, tmp_path):
     found = []
     for form in ("json", "text"):
         public_trees.pascal(tmp_path / form, form=form)
-        found.append(write_pascal(tmp_path / f"data-{form}", config_of(tmp_path / form)))
+        found.append(tuple(write_pascal(tmp_path / f"data-{form}", config_of(tmp_path / form))))
     assert found[0] == found[1]
     assert Counter(item.split for item in found[0]) == {"train": 20, "val": 5, "test": 5}
     assert len(list((tmp_path / "data-json" / "images").rglob("*.jpg"))) == 30
@@ -103,7 +103,7 @@ def test_both_forms_become_the_same_manifest(public_trees, tmp_path):
 def test_photos_may_lie_without_the_folder_dataset(public_trees, tmp_path):
     public_trees.pascal(tmp_path / "a", folder="dataset")
     public_trees.pascal(tmp_path / "b", folder=".")
-    one, other = (write_pascal(tmp_path / f"data-{each}", config_of(tmp_path / each)) for each in "ab")
+    one, other = (tuple(write_pascal(tmp_path / f"data-{each}", config_of(tmp_path / each))) for each in "ab")
     assert one == other
 
 
@@ -112,7 +112,7 @@ def test_the_manifest_comes_back(tree, tmp_path, captions):
     items = write_pascal(tmp_path / "data", config_of(tree, captions))
     write_manifest(tmp_path / "data" / "manifest.csv", items)
     manifest = read_manifest(tmp_path / "data" / "manifest.csv")
-    assert tuple(manifest.items) == items
+    assert tuple(manifest.items) == tuple(items)
     assert len(items) == (30 if captions == "together" else 150)
     assert len(manifest.of("image")) == 30
     first = next(item for item in items if item.label == "dog")

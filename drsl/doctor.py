@@ -68,7 +68,10 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     for name in names:
         block = params.content["datasets"][name]  # whatever it is: a wrong block is not the doctor's error
         imported = isinstance(block, dict) and block.get("source") == "features"
-        for fact in (*_networks(params, name), *_files(Layout(root, name), imported)):
+        files = list(_files(Layout(root, name), imported))
+        if name not in active and not imported and not any(fact.good for fact in files):
+            files = [Fact(None, f"{name}: files", f"none yet; drsl data check -d {name} says what it is made from")]
+        for fact in (*_networks(params, name), *files):
             # A data set that `dvc repro` does not make may wait for its files.
             yield fact if name in active else replace(fact, good=fact.good or None)
 

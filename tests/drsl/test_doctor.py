@@ -103,7 +103,9 @@ def test_vectors(look, tmp_path, monkeypatch):
 def test_a_data_set_that_is_not_run_may_wait_for_its_files(look):
     assert look({"weights": "my.pth"})["mine: manifest"].good is False
     facts = look({"weights": "my.pth"}, active=False)
-    assert {facts[f"mine: {each}"].good for each in ("weights", "manifest", "image features")} == {None}
+    assert {facts[f"mine: {each}"].good for each in ("weights", "files")} == {None}
+    assert "drsl data check -d mine" in facts["mine: files"].text
+    assert "mine: manifest" not in facts  # one line stands for all files
 
 
 @pytest.mark.parametrize("content", ["datasets: [a]", "run: 3\ndatasets: {a: 1}", "datasets: {a: {image: 1}}", "["])

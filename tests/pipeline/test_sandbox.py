@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = ("setup.cfg", "drsl/__init__.py", "drsl/__main__.py", "drsl/cli.py", "drsl/progress.py")
-SHELL += ("drsl/commands/__init__.py", "drsl/commands/tables.py")
+SHELL += ("drsl/commands/__init__.py", "drsl/commands/data.py", "drsl/commands/lazy.py", "drsl/commands/tables.py")
+SHELL += ("features/stopping.py",)  # how the command line ends, whatever the stage
 NAMES = {"item.dataset": "emoji", "item.method": "drsl-c", "item.seed": "0"}
 # An editable install would lend the sandbox what it lacks, so its import hooks are taken out first.
 START = (

@@ -30,7 +30,7 @@ dvc status --quiet
 dvc repro | tee second.log
 ! grep -q "Running stage" second.log
 # One method's learning rate: its fit, its evaluation and the report, and nothing else.
-sed -i '/^  drsl-m:$/,/learning_rate/ s/learning_rate: .*/learning_rate: 0.0002/' params.yaml
+sed -i 's/^  drsl-m: {}$/  drsl-m: {learning_rate: 0.0002}/' params.yaml
 dvc repro | tee third.log
 test "$(grep -o "Running stage '[^']*'" third.log | tr -d "'" | sort | xargs)" = \
   "Running stage evaluate@emoji-drsl-m-0 Running stage fit@emoji-drsl-m-0 Running stage report@emoji"

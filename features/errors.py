@@ -48,7 +48,8 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f" (did you mean {near[0]!r}?)"
-    return f" (there are: {', '.join(names)})" if names else " (there are none)"
+    shown = (each if each.isprintable() else repr(each) for each in names)  # names from files may hold line breaks
+    return f" (there are: {', '.join(shown)})" if names else " (there are none)"
 
 
 def choose(key: str, value: object, allowed: Iterable[str]) -> str:

@@ -20,6 +20,10 @@ def test_all_names_are_listed_when_none_is_near():
     assert did_you_mean("zzz", ["pascal", "emoji"]) == " (there are: emoji, pascal)"
 
 
+def test_names_with_line_breaks_stay_in_one_line():
+    assert did_you_mean("zzz", ["a\nb", "c"]) == " (there are: 'a\\nb', c)"
+
+
 def test_no_names_at_all():
     assert did_you_mean("zzz", []) == " (there are none)"
 

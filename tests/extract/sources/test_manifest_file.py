@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -271,6 +271,7 @@ def test_a_file_that_is_not_there_or_a_folder(tmp_path, mine):
     refused(tmp_path, mine, "cannot be read", error=MissingFile)
 
 
+@example(b'"\x01\n",')  # a head line over two lines
 @given(st.binary(max_size=300) | st.text(alphabet='image,text,label\n";\t\0', max_size=200).map(str.encode))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("any") / "a.csv"

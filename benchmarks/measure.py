@@ -25,7 +25,7 @@ from numba.extending import intrinsic
 from drsl.features.threads import run_together
 from drsl.train.kernels import vector_code
 
-__all__ = ["beside_busy", "busy_neighbour", "in_turn", "machine", "peak_megabytes", "report", "vector_operations"]
+__all__ = ["beside_busy", "in_turn", "machine", "peak_megabytes", "report", "vector_operations"]
 
 
 def in_turn(ways: Mapping[str, Callable[[], object]], repeats: Mapping[str, int] | int) -> dict[str, float]:
@@ -97,7 +97,7 @@ def beside_busy(way: Callable[[], object], repeats: int, periods: int = 9) -> di
     alone, busy = [], []
     for _ in range(periods):
         alone.append(in_turn({"way": way}, repeats)["way"])
-        with busy_neighbour():
+        with _busy_neighbour():
             busy.append(in_turn({"way": way}, repeats)["way"])
     seconds = {"alone": statistics.median(alone), "busy": statistics.median(busy)}
     threads = torch.get_num_threads()
@@ -111,7 +111,7 @@ def beside_busy(way: Callable[[], object], repeats: int, periods: int = 9) -> di
 
 
 @contextmanager
-def busy_neighbour() -> Iterator[None]:
+def _busy_neighbour() -> Iterator[None]:
     """Another process keeps one core busy while the block runs."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

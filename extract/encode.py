@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from drsl.extract.encode_blocks import encode_missing, open_blocks
 from drsl.extract.encoder import Encoder
 from drsl.features.blocks import Blocks
 from drsl.features.digest import fingerprint
-from drsl.features.manifest import Item, Manifest
+from drsl.features.manifest import Manifest
 from drsl.features.stopping import stop_requests
 from drsl.features.store import open_feature_writer
 
-__all__ = ["Accuracy", "encode_items", "features_fingerprint", "labels_of"]
+__all__ = ["Accuracy", "encode_items", "features_fingerprint"]
 
 _PIECE = 1 << 24
 """Bytes copied at a time."""
@@ -49,20 +49,6 @@ def features_fingerprint(network_fingerprint: str, manifest_digest: str) -> str:
         64 hexadecimal digits.
     """
     return fingerprint({"stage": "encode", "network": network_fingerprint, "manifest": manifest_digest})
-
-
-def labels_of(manifest: Manifest, items: Sequence[Item]) -> np.ndarray:
-    """Class numbers of items.
-
-    Args:
-        manifest: names the classes.
-        items: the items wanted.
-
-    Returns:
-        (n,) int64, index into `manifest.classes`.
-    """
-    number = {name: place for place, name in enumerate(manifest.classes)}
-    return np.fromiter((number[item.label] for item in items), dtype=np.int64, count=len(items))
 
 
 def encode_items(
@@ -95,7 +81,7 @@ def encode_items(
     """
     items = manifest.of(encoder.modality)
     contents = contents_of(manifest, items, encoder.modality)
-    label = labels_of(manifest, items)
+    label = manifest.labels(encoder.modality)
     split = manifest.columns.split[manifest.columns.rows(encoder.modality)]
     made = {key: value for key, value in about.items() if key not in ("vocabulary", "classes")}
     attrs = {

@@ -13,11 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from drsl.extract.contents import contents_of
-from drsl.extract.encode import labels_of
 from drsl.extract.parts_config import PartsConfig
 from drsl.features.digest import fingerprint
 from drsl.features.errors import choose
-from drsl.features.manifest import MODALITIES, SPLITS, Manifest
+from drsl.features.manifest import MODALITIES, Manifest
 from drsl.features.parts import KINDS, open_parts_writer
 
 __all__ = ["PartsEncoder", "encode_parts", "parts_encoder"]
@@ -111,8 +110,8 @@ def encode_parts(
         out,
         parts.kind,
         id=[item.id for item in items],
-        label=labels_of(manifest, items),
-        split=np.array([SPLITS.index(item.split) for item in items], dtype=np.uint8),
+        label=manifest.labels(modality),
+        split=manifest.columns.split[manifest.columns.rows(modality)],
         classes=manifest.classes,
         shape=parts.shape,
         attrs=attrs,

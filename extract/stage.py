@@ -13,7 +13,7 @@ import numpy as np
 
 from drsl.extract.config import FinetuneConfig
 from drsl.extract.contents import contents_of
-from drsl.extract.encode import Accuracy, encode_items, labels_of
+from drsl.extract.encode import Accuracy, encode_items
 from drsl.extract.encoder import Encoder
 from drsl.extract.finetune import EpochLog, finetune
 from drsl.extract.modalities import load_modality
@@ -59,7 +59,7 @@ def finetune_stage(
     log = finetune(
         encoder,
         encoder.open(contents_of(manifest, items, encoder.modality)),
-        labels_of(manifest, items),
+        manifest.labels(encoder.modality, "train", "val"),
         np.flatnonzero(split == SPLITS.index("train")),
         np.flatnonzero(split == SPLITS.index("val")),
         config,

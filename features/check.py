@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drsl.features.manifest import SPLITS, read_manifest
+from drsl.features.manifest import SPLITS, Manifest, read_manifest
 
 __all__ = ["DatasetCheck", "check_dataset"]
 
@@ -24,6 +24,8 @@ class DatasetCheck:
     """items with a text"""
     digest: str
     """the manifest's digest"""
+    manifest: Manifest
+    """the manifest itself"""
     problems: tuple[str, ...]
     """one line each; empty when all is well"""
 
@@ -62,5 +64,6 @@ def check_dataset(manifest_path: Path) -> DatasetCheck:
         images=len(images),
         texts=len(manifest.of("text")),
         digest=manifest.digest,
+        manifest=manifest,
         problems=tuple(problems),
     )

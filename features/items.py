@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["COLUMNS", "MODALITIES", "SPLITS", "Columns", "ColumnsBuilder", "Item", "ItemsById", "columns_of"]
+__all__ = [
+    "COLUMNS",
+    "MODALITIES",
+    "SPLITS",
+    "Columns",
+    "ColumnsBuilder",
+    "Item",
+    "ItemsById",
+    "columns_of",
+    "first_repeated",
+]
 
 COLUMNS = ("id", "image", "text", "label", "split")
 MODALITIES = ("image", "text")
@@ -178,3 +188,23 @@ class ItemsById(Mapping[str, Item]):
             if item.id == id:
                 return item
         raise KeyError(id)
+
+
+def first_repeated(ids: Iterable[str]) -> str | None:
+    """Looks for an id that occurs twice.
+
+    Args:
+        ids: ids in order.
+
+    Returns:
+        The first that was there before; None when all differ.
+
+    >>> first_repeated(["a", "b", "a", "b"])
+    'a'
+    """
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            return each
+        seen.add(each)
+    return None

@@ -64,6 +64,18 @@ class Manifest:
         """
         return take(self.items, self.columns.rows(modality, *(each for each in splits if each is not None)))
 
+    def labels(self, modality: str, *splits: str) -> np.ndarray:
+        """Class numbers of the items that `of` gives.
+
+        Args:
+            modality: `"image"` or `"text"`.
+            splits: only these splits; none means all.
+
+        Returns:
+            (n,) int64, index into `classes`.
+        """
+        return self.columns.label[self.columns.rows(modality, *splits)].astype(np.int64)
+
     def image_path(self, item: Item) -> Path:
         """Where an item's image file is.
 

@@ -116,13 +116,12 @@ def _check_manifest(project: Project, layout: PublicLayout | None) -> None:
     from drsl.features.digest import digest_file
     from drsl.features.errors import UserError
     from drsl.features.exact_split import split_digest
-    from drsl.features.manifest import read_manifest
 
     path = project.layout.manifest
     found = check_dataset(path)
     click.echo(table(("class", "train", "val", "test"), found.rows))
     click.echo(f"{found.images} images, {found.texts} texts, manifest digest {found.digest[:12]}")
-    items = read_manifest(path).items
+    items = found.manifest.items
     digest = split_digest(items)
     for line in count_lines(items, layout, digest)[1:]:  # the table has the sizes
         click.echo(line)

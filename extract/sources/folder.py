@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drsl.extract.sources.own_data import ATTRIBUTION, OwnDataConfig, expand_captions, write_own_data
+from drsl.extract.sources.captions import expand_captions
+from drsl.extract.sources.own_data import ATTRIBUTION, OwnDataConfig, write_own_data
 from drsl.extract.sources.placing import IMAGES, Found, Reject
 from drsl.features.errors import DamagedFile, MissingFile
 from drsl.features.manifest import Item

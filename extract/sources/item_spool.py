@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import weakref
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +18,25 @@ from drsl.features.manifest import Item
 __all__ = ["ItemSpool", "ItemsWithSplits"]
 
 
-class ItemSpool(Sequence[Item]):
+class _Items(Sequence[Item]):
+    """Items that are made when they are asked for."""
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Item, ...]: ...
+    def __getitem__(self, place: int | slice) -> Item | tuple[Item, ...]:
+        """One item, or a few."""
+        if isinstance(place, slice):
+            return tuple(self[each] for each in range(*place.indices(len(self))))
+        return self._item(place)
+
+    @abstractmethod
+    def _item(self, place: int) -> Item:
+        """One item; IndexError where there is none."""
+
+
+class ItemSpool(_Items):
     """Items in order, read from a nameless file when asked for; it goes when the spool goes, or the process.
 
     Args:
@@ -60,14 +79,7 @@ class ItemSpool(Sequence[Item]):
         """Number of items."""
         return len(self._start)
 
-    @overload
-    def __getitem__(self, place: int) -> Item: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Item, ...]: ...
-    def __getitem__(self, place: int | slice) -> Item | tuple[Item, ...]:
-        """One item, or a few."""
-        if isinstance(place, slice):
-            return tuple(self[each] for each in range(*place.indices(len(self))))
+    def _item(self, place: int) -> Item:
         return self._read(self._start[place])
 
     def __iter__(self) -> Iterator[Item]:
@@ -80,7 +92,7 @@ class ItemSpool(Sequence[Item]):
         return Item(*json.loads(self._file.readline()))
 
 
-class ItemsWithSplits(Sequence[Item]):
+class ItemsWithSplits(_Items):
     """Items with other splits than they came with.
 
     Args:
@@ -97,14 +109,7 @@ class ItemsWithSplits(Sequence[Item]):
         """Number of items."""
         return len(self._items)
 
-    @overload
-    def __getitem__(self, place: int) -> Item: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Item, ...]: ...
-    def __getitem__(self, place: int | slice) -> Item | tuple[Item, ...]:
-        """One item, or a few."""
-        if isinstance(place, slice):
-            return tuple(self[each] for each in range(*place.indices(len(self))))
+    def _item(self, place: int) -> Item:
         return replace(self._items[place], split=self._splits[place])
 
     def __iter__(self) -> Iterator[Item]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from drsl.extract.sources.own_data import ATTRIBUTION, OwnDataConfig, expand_captions, write_own_data
+from drsl.extract.sources.captions import expand_captions
+from drsl.extract.sources.own_data import ATTRIBUTION, OwnDataConfig, write_own_data
 from drsl.extract.sources.placing import IMAGES, Found, Reject
 from drsl.features.digest import digest_bytes
 from drsl.features.errors import DamagedFile, MissingFile, did_you_mean

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
 
+from drsl.extract.sources.captions import CAPTIONS
 from drsl.extract.sources.item_spool import ItemSpool, ItemsWithSplits
 from drsl.extract.sources.placing import Found, Reject, check_items, check_reject_fraction, place_items
 from drsl.features.errors import DamagedFile, SettingError, choose, did_you_mean, require
+from drsl.features.items import first_repeated
 from drsl.features.manifest import MODALITIES, Item
 from drsl.features.splits import stratified_split
 
 __all__ = [
     "ATTRIBUTION",
-    "CAPTIONS",
     "OwnDataConfig",
     "Reader",
     "Survey",
-    "captions_of",
-    "expand_captions",
     "refuse_overlap",
     "settle_splits",
     "survey",
@@ -31,8 +28,6 @@ __all__ = [
 
 ATTRIBUTION = ""
 """Nobody to name: the data are the user's own."""
-CAPTIONS = ("together", "each")
-"""What becomes of several captions of one image: one item, or one a caption."""
 
 
 @dataclass(frozen=True)
@@ -85,43 +80,6 @@ class Survey:
     """by id, what the items share that must get the same split"""
 
 
-def captions_of(text: str) -> list[str]:
-    """The captions in a text.
-
-    Args:
-        text: one caption a line; blank lines are passed over.
-
-    Returns:
-        The captions without blanks at their ends.
-
-    >>> captions_of("a cat ")
-    ['a cat']
-    """
-    # Not splitlines, which also parts a text at rare characters that are no line ends in a file.
-    return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
-
-
-def expand_captions(item: Item, path: Path | None, captions: str) -> Iterator[tuple[Item, Path | None]]:
-    """Makes one item, or one a caption, of an image and its captions.
-
-    Args:
-        item: the item; its text has a caption a line.
-        path: its picture's original.
-        captions: `together` or `each`.
-
-    Yields:
-        Items with the picture's original; with `each` the ids end in `#1` and so on, and only the first has the image.
-    """
-    texts = captions_of(item.text)
-    if captions == "together" or not texts:
-        yield replace(item, text="\n".join(texts)), path
-        return
-    for number, text in enumerate(texts, start=1):
-        first = number == 1
-        image = item.image if first else ""
-        yield replace(item, id=f"{item.id}#{number}", image=image, text=text), path if first else None
-
-
 def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnDataConfig) -> Sequence[Item]:
     """Gives items their splits, or checks those that they have.
 
@@ -138,9 +96,8 @@ def settle_splits(items: Sequence[Item], family: Mapping[str, str], config: OwnD
         DamagedFile: an id occurs twice, there is one class only, or a class or a split lacks what it needs.
     """
     where = config.path
-    twice = [name for name, count in Counter(item.id for item in items).items() if count > 1]
-    if twice:
-        raise DamagedFile(f"{where}: two items are called {twice[0]!r}; rename one of them")
+    if (twice := first_repeated(item.id for item in items)) is not None:
+        raise DamagedFile(f"{where}: two items are called {twice!r}; rename one of them")
     classes = {item.label for item in items}
     if len(classes) < 2:
         raise DamagedFile(

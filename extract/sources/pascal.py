@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drsl.extract.sources.captions import CAPTIONS, expand_captions
 from drsl.extract.sources.placing import Found, Reject, place_items
 from drsl.extract.sources.public_layout import Part, PublicConfig, PublicLayout, read_lines, reason_of, text_of
 from drsl.features.errors import DamagedFile, MissingFile, choose
 from drsl.features.exact_split import exact_split
+from drsl.features.items import first_repeated
 from drsl.features.manifest import Item
 
 __all__ = ["ATTRIBUTION", "LAYOUT", "PascalConfig", "read_items", "write_pascal"]
@@ -59,7 +61,7 @@ class PascalConfig(PublicConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose("captions", self.captions, ("together", "each"))
+        choose("captions", self.captions, CAPTIONS)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ def read_items(config: PascalConfig) -> list[Found]:
     photos = _from_json(source, pictures) if source.is_file() else _from_text_files(source, pictures)
     named = sorted(((photo.label, photo.picture.stem, photo) for photo in photos), key=lambda each: each[:2])
     ids = [name for _, name, _ in named]
-    twice = next((name for place, name in enumerate(sorted(ids)) if place and sorted(ids)[place - 1] == name), None)
-    if twice:
+    if (twice := first_repeated(sorted(ids))) is not None:
         raise DamagedFile(f"{source}: photo {twice!r} occurs twice; each name must stand in one class")
     split = exact_split(ids, [label for label, _, _ in named], LAYOUT.counts, config.seed)
     return [
@@ -130,13 +131,8 @@ def _items(name: str, photo: _Photo, split: str, captions: str) -> Iterator[Foun
         yield Reject(name, str(photo.at), photo.fault or "holds no sentence")
         return
     image = f"images/{photo.label}/{photo.picture.name}"
-    if captions == "together":
-        yield Item(name, image, "\n".join(photo.sentences), photo.label, split), photo.picture
-        return
-    for number, sentence in enumerate(photo.sentences, start=1):
-        first = number == 1  # the others are texts alone, so that the photo is one image of the gallery, not five
-        item = Item(f"{name}#{number}", image if first else "", sentence, photo.label, split)
-        yield item, photo.picture if first else None
+    item = Item(name, image, "\n".join(photo.sentences), photo.label, split)
+    yield from expand_captions(item, photo.picture, captions)
 
 
 def _from_json(path: Path, pictures: Path) -> Iterator[_Photo]:

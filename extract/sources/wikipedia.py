@@ -15,6 +15,7 @@ from drsl.extract.sources.placing import Found, Reject, place_items
 from drsl.extract.sources.public_layout import Part, PublicConfig, PublicLayout, read_lines, reason_of, text_of
 from drsl.features.errors import DamagedFile
 from drsl.features.exact_split import exact_split
+from drsl.features.items import first_repeated
 from drsl.features.manifest import Item
 
 __all__ = ["ATTRIBUTION", "LAYOUT", "read_items", "section_text", "write_wikipedia"]
@@ -92,8 +93,7 @@ def read_items(config: PublicConfig) -> list[Found]:
     images, texts = LAYOUT.require(root, "images/"), LAYOUT.require(root, "texts/")
     pairs = {split: _read_list(LAYOUT.require(root, name), classes) for split, name in _LISTS.items()}
     ids = [text for part in pairs.values() for text, _, _ in part]
-    if len(set(ids)) < len(ids):
-        twice = next(name for place, name in enumerate(ids) if name in ids[:place])
+    if (twice := first_repeated(ids)) is not None:
         raise DamagedFile(f"{root}: the lists name text {twice!r} twice; get the original lists again")
     sizes = {split: LAYOUT.counts[split] for split in ("test", "val")}
     test = exact_split(

@@ -17,6 +17,7 @@ from drsl.extract.sources.placing import Found, Reject, place_items
 from drsl.extract.sources.public_layout import Part, PublicConfig, PublicLayout, read_lines, reason_of, text_of
 from drsl.features.errors import DamagedFile
 from drsl.features.exact_split import exact_split
+from drsl.features.items import first_repeated
 from drsl.features.manifest import Item
 
 __all__ = ["ATTRIBUTION", "LAYOUT", "read_items", "write_xmedianet"]
@@ -107,11 +108,8 @@ def read_items(config: PublicConfig) -> list[Found]:
     has_val = any(LAYOUT.part(f"{kind}_val_list.txt").find(root) for kind in ("img", "txt"))
     splits = ("train", "val", "test") if has_val else ("train", "test")
     pairs = {split: _read_pairs(root, split, images.name, texts.name, number_of) for split in splits}
-    seen: set[str] = set()
-    for pair in (each for part in pairs.values() for each in part):
-        if pair.id in seen:
-            raise DamagedFile(f"{root}: the lists name image {pair.id!r} twice; get the original lists again")
-        seen.add(pair.id)
+    if (twice := first_repeated(pair.id for part in pairs.values() for pair in part)) is not None:
+        raise DamagedFile(f"{root}: the lists name image {twice!r} twice; get the original lists again")
     split = {pair.id: name for name, part in pairs.items() for pair in part}
     if not has_val:
         sizes = {name: LAYOUT.counts[name] for name in ("test", "val")}

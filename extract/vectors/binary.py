@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +9,10 @@ from typing import BinaryIO
 import numpy as np
 
 from drsl.extract.vectors.base import WordVectors
-from drsl.extract.vectors.stream import CHUNK, damaged, read_stream
+from drsl.extract.vectors.stream import CHUNK, HEAD, damaged, read_stream
 
 __all__ = ["BinaryVectors"]
 
-_HEAD = re.compile(rb"(\d{1,18}) (\d{1,18})\s*\n")
 _WIDEST = 1 << 16
 """A head line that promises wider vectors is not one."""
 _LONGEST_WORD = 1 << 16
@@ -78,7 +76,7 @@ class BinaryVectors(WordVectors):
 
     def _head(self, file: BinaryIO) -> tuple[int, int]:
         line = file.readline(64)
-        found = _HEAD.fullmatch(line)
+        found = HEAD.fullmatch(line)
         if found is None or not int(found[1]) or not 1 <= int(found[2]) <= _WIDEST:
             raise damaged(self._path, f"the first line must be two numbers, words and dimension, not {line[:40]!r}")
         return int(found[1]), int(found[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from typing import BinaryIO
 
 from drsl.features.errors import DamagedFile, MissingFile
 
-__all__ = ["damaged", "read_stream"]
+__all__ = ["CHUNK", "HEAD", "damaged", "read_stream"]
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
+HEAD = re.compile(rb"(\d{1,18}) (\d{1,18})\s*\n")
+"""word2vec's first line: number of words, and dimension."""
 _GZIP = b"\x1f\x8b"
 _FOREIGN = (
     (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +9,10 @@ from typing import BinaryIO
 import numpy as np
 
 from drsl.extract.vectors.base import WordVectors
-from drsl.extract.vectors.stream import damaged, read_stream
+from drsl.extract.vectors.stream import HEAD, damaged, read_stream
 
 __all__ = ["TextVectors"]
 
-_HEAD = re.compile(rb"(\d{1,18}) (\d{1,18})\s*\n")
 _LONGEST_LINE = 1 << 22
 
 
@@ -37,7 +35,7 @@ class TextVectors(WordVectors):
         self._path = path
         with read_stream(path) as file:
             line = self._line(file, 1)
-        head = _HEAD.fullmatch(line)
+        head = HEAD.fullmatch(line)
         self._count = int(head[1]) if head else None
         self.dim = int(head[2]) if head else line.rstrip().count(b" ")
         if not self.dim or self._count == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from drsl.features.importers.location import Location
 from drsl.features.importers.orientation import fitting, settle
 from drsl.features.importers.scaling import Scaling, measure
 from drsl.features.importers.val import draw_val
+from drsl.features.items import first_repeated
 from drsl.features.manifest import MODALITIES, SPLITS, Item
 
 __all__ = ["ImportPlan", "ImportRequest", "Side", "plan_import"]
@@ -207,8 +207,8 @@ def _rows(request: ImportRequest, prefix: str, labels: Mapping[str, list[str]], 
             Item(each, "", "", label, "val" if number in drawn else split)
             for number, (each, label) in enumerate(zip(ids, labels[split], strict=True))
         ]
-    twice = [each for each, times in Counter(row.id for row in rows).items() if times > 1]
-    require(not twice, f"--ids: {twice[:1]} occurs twice; ids must be unique in all splits together")
+    twice = first_repeated(row.id for row in rows)
+    require(twice is None, f"--ids: {[twice]} occurs twice; ids must be unique in all splits together")
     return rows
 
 

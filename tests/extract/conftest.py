@@ -20,7 +20,7 @@ from drsl.extract.image_config import ImageConfig
 from drsl.extract.precision import Precision
 from drsl.extract.text_config import TextConfig
 from drsl.features.layout import Layout
-from drsl.features.manifest import Item, read_manifest, write_manifest
+from drsl.features.manifest import Item, Manifest, read_manifest, write_manifest
 
 _COLORS = {"blue": (30, 60, 220), "green": (20, 190, 60), "red": (220, 40, 30)}
 _WORDS = ("blue", "deep", "grass", "green", "leaf", "red", "rose", "sea", "wine")
@@ -207,3 +207,17 @@ def keeps_randomness():
         return random.getstate(), repr(np.random.get_state(legacy=False)), torch.get_rng_state().tolist()
 
     return snapshot
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Twelve items in an order of their own; every fourth lacks its text, and one its image."""
+    folder = tmp_path / "data" / "toy"
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    items = []
+    for number in (5, 3, 11, 0, 8, 2, 7, 1, 10, 4, 9, 6):
+        text = "" if number % 4 == 1 else " ".join(f"{each:.3f}" for each in draw.standard_normal(4))
+        image = "" if number == 2 else f"images/{number}.png"
+        items.append(Item(f"größe-{number}", image, text, "abc"[number % 3], ("train", "val", "test")[number // 4]))
+    return Manifest(tuple(items), folder)

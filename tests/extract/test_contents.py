@@ -8,20 +8,6 @@ from drsl.features.errors import UserError
 from drsl.features.manifest import Item, Manifest, read_manifest, write_manifest
 
 
-@pytest.fixture
-def manifest(tmp_path):
-    """Twelve items in an order of their own; every fourth lacks its text, and one its image."""
-    folder = tmp_path / "data" / "toy"
-    folder.mkdir(parents=True)
-    draw = np.random.default_rng(0)
-    items = []
-    for number in (5, 3, 11, 0, 8, 2, 7, 1, 10, 4, 9, 6):
-        text = "" if number % 4 == 1 else " ".join(f"{each:.3f}" for each in draw.standard_normal(4))
-        image = "" if number == 2 else f"images/{number}.png"
-        items.append(Item(f"größe-{number}", image, text, "abc"[number % 3], ("train", "val", "test")[number // 4]))
-    return Manifest(tuple(items), folder)
-
-
 def test_texts_are_given_in_order(manifest):
     items = manifest.of("text")
     assert list(contents_of(manifest, items, "text")) == [item.text for item in items]

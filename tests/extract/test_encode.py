@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from drsl.extract.encode import Accuracy, encode_items, features_fingerprint, labels_of
+from drsl.extract.encode import Accuracy, encode_items, features_fingerprint
 from drsl.features.errors import UserError
-from drsl.features.manifest import Item, Manifest
+from drsl.features.manifest import MODALITIES, Item, Manifest
 from drsl.features.store import Features, read_features, write_features
 
 ABOUT = {
@@ -20,24 +20,11 @@ ABOUT = {
 }
 
 
-@pytest.fixture
-def manifest(tmp_path):
-    """Twelve items in an order of their own; every fourth lacks its text, and one its image."""
-    folder = tmp_path / "data" / "toy"
-    folder.mkdir(parents=True)
-    draw = np.random.default_rng(0)
-    items = []
-    for number in (5, 3, 11, 0, 8, 2, 7, 1, 10, 4, 9, 6):
-        text = "" if number % 4 == 1 else " ".join(f"{each:.3f}" for each in draw.standard_normal(4))
-        image = "" if number == 2 else f"images/{number}.png"
-        items.append(Item(f"größe-{number}", image, text, "abc"[number % 3], ("train", "val", "test")[number // 4]))
-    return Manifest(tuple(items), folder)
-
-
 def test_labels_are_numbers_of_sorted_classes(manifest):
-    found = labels_of(manifest, manifest.items)
-    assert found.dtype == np.int64
-    assert [manifest.classes[each] for each in found] == [item.label for item in manifest.items]
+    for modality in MODALITIES:
+        found = manifest.labels(modality)
+        assert found.dtype == np.int64
+        assert [manifest.classes[each] for each in found] == [item.label for item in manifest.of(modality)]
 
 
 def test_rows_are_those_of_the_manifest(manifest, tmp_path, toy_encoder):

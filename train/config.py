@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 from drsl.features.calibration import PRECISIONS
-from drsl.features.errors import SettingError, choose, did_you_mean, require
+from drsl.features.errors import choose, require
+from drsl.train.settings import make_settings
 
 __all__ = ["BACKENDS", "FUSIONS", "PRESETS", "REDUCTIONS", "DrslConfig", "drsl_config"]
 
@@ -136,31 +137,4 @@ def drsl_config(settings: Mapping[str, Any], fusion: str) -> DrslConfig:
     """
     given = dict(settings)
     preset = choose("preset", given.pop("preset", "paper"), PRESETS)
-    known = {each.name for each in fields(DrslConfig)}
-    for key in given:
-        if key not in known:
-            raise SettingError(f"setting {key!r} is not known{did_you_mean(key, known | {'preset'})}")
-    merged = {"fusion": fusion, **PRESETS[preset], **given}
-    hints = get_type_hints(DrslConfig)
-    return DrslConfig(**{key: _typed(key, value, hints[key]) for key, value in merged.items()})
-
-
-def _typed(key: str, value: Any, hint: Any) -> Any:
-    if hint is bool:
-        require(isinstance(value, bool), f"{key}: {value!r} must be true or false")
-    elif hint is int:
-        require(isinstance(value, int) and not isinstance(value, bool), f"{key}: {value!r} must be a whole number")
-    elif hint is float:
-        require(isinstance(value, int | float) and not isinstance(value, bool), f"{key}: {value!r} must be a number")
-        return float(value)
-    elif hint is not str:
-        require(isinstance(value, list | tuple), f"{key}: {value!r} must be a list of numbers")
-        inner = float if hint == tuple[float, float] else int
-        require(
-            all(isinstance(each, int if inner is int else int | float) for each in value)
-            and not any(isinstance(each, bool) for each in value)
-            and (inner is int or len(value) == 2),
-            f"{key}: {list(value)!r} must be {'two numbers' if inner is float else 'whole numbers'}",
-        )
-        return tuple(inner(each) for each in value)
-    return value
+    return make_settings(DrslConfig, {"fusion": fusion, **PRESETS[preset], **given}, also=("preset",))

@@ -12,13 +12,13 @@ import torch
 
 from drsl.evaluate import average_precision_of_blocks
 from drsl.features.errors import UserError
-from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
 from drsl.train.batches import epoch_batches, steps_per_epoch
 from drsl.train.config import DrslConfig
 from drsl.train.loss import relation_loss, target_matrix
 from drsl.train.model import DrslModel
 from drsl.train.score import model_blocks
+from drsl.train.side import Side, rows_of
 
 __all__ = ["LOG_COLUMNS", "EpochLog", "train_drsl"]
 
@@ -70,10 +70,10 @@ def train_drsl(
     Raises:
         UserError: a side has no training items, or the loss is no longer finite (names epoch and learning rate).
     """
-    train_image, train_text = _Side(image, "train", device), _Side(text, "train", device)
+    train_image, train_text = (Side(each, rows_of(each, "train"), device) for each in (image, text))
     if not len(train_image) or not len(train_text):
         raise UserError("there is no training image or no training text: see the split column of the manifest")
-    val_image, val_text = _Side(image, "val", device), _Side(text, "val", device)
+    val_image, val_text = (Side(each, rows_of(each, "val"), device) for each in (image, text))
     validates = bool(np.isin(val_image.numbers, val_text.numbers).any())  # else no query has a relevant item
     if len(train_image) == len(train_text) == 1 and (config.fnn_batch_norm or config.relation_batch_norm):
         raise UserError(
@@ -129,31 +129,12 @@ def train_drsl(
     return log
 
 
-class _Side:
-    """One modality's rows of one split, resident for the whole training; on the CPU they are not copied."""
-
-    def __init__(self, features: Features, split: str, device: str) -> None:
-        rows = np.flatnonzero(features.split == SPLITS.index(split))
-        self.numbers = features.label[rows]
-        self.label = torch.from_numpy(self.numbers).to(device)
-        whole = torch.from_numpy(np.require(features.feature, None, ["C", "W"]))
-        self._feature = whole if device == "cpu" else whole[torch.from_numpy(rows)].to(device)
-        self._row = torch.from_numpy(rows) if device == "cpu" else torch.arange(len(rows), device=device)
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def feature(self, places: torch.Tensor | None = None) -> torch.Tensor:
-        """(b, d) features at some places of the split; all of them for None."""
-        return self._feature[self._row if places is None else self._row[places]]
-
-
 def _require_finite(what: str, number: float, epoch: int, rate: float) -> None:
     if not math.isfinite(number):
         raise UserError(f"{what} no longer finite in epoch {epoch} at learning rate {rate:.3g}: lower learning_rate")
 
 
-def _val_map(model: DrslModel, image: _Side, text: _Side, epoch: int, rate: float) -> float:
+def _val_map(model: DrslModel, image: Side, text: Side, epoch: int, rate: float) -> float:
     """The mean of both directions' mAP, from blocks of scores."""
     blocks = model_blocks(model, image.feature(), text.feature())
 

@@ -13,6 +13,10 @@ from drsl.train.config import drsl_config
 from drsl.train.kernels import blocks
 
 CLASSES = 3
+# What makes the other methods small.
+SMALL = {
+    "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+}
 TINY = {
     "image_fnn": [24, 12],
     "text_fnn": [16, 12],
@@ -21,6 +25,11 @@ TINY = {
     "batch": 20,
     "epochs": 3,
 }
+
+
+def tiny_settings(name):
+    """The settings that make a method small."""
+    return SMALL.get(name, TINY if name in ("drsl-c", "drsl-m", "drsl-a", "drsl-s") else {})
 
 
 class PlainRelation(nn.Module):
@@ -111,7 +120,7 @@ def make_toy():
             latent = means[label] + 0.5 * draw.standard_normal((len(label), 10))
             feature = np.maximum(0, latent @ draw.standard_normal((10, dim)) / 3)
             return Features(
-                id=np.array([f"{modality}-{row}" for row in range(len(label))], dtype=object),
+                id=np.array([f"item-{row}" for row in range(len(label))], dtype=object),
                 feature=feature.astype(np.float32),
                 label=label,
                 split=np.repeat(np.arange(3), counts).astype(np.uint8),
@@ -144,7 +153,7 @@ def make_method():
     """Makes any method, small where its settings allow it."""
 
     def build(name, **changed):
-        return get_method(name, **(TINY if name.startswith("drsl-") else {}) | changed)
+        return get_method(name, **tiny_settings(name) | changed)
 
     return build
 

@@ -234,7 +234,7 @@ def test_the_settings_are_those_of_the_file(name, fit, path):
 def test_a_file_says_what_it_is(name, fit, path):
     fit(name).save(path)
     about = read_about(path)
-    assert set(about) == {"method", "settings", "dims", "provenance"}
+    assert set(about) == {"method", "settings", "dims", "classes", "provenance"}
     assert (about["method"], about["dims"], about["settings"]) == (name, [32, 20], fit(name).settings)
 
 
@@ -250,7 +250,7 @@ def test_the_file_of_another_method_is_refused(name, fit, path):
 
 
 def test_a_file_of_an_unknown_method_is_refused(path, name):
-    about = {"method": f"{name}x", "settings": {}, "dims": [32, 20], "provenance": {}}
+    about = {"method": f"{name}x", "settings": {}, "dims": [32, 20], "classes": 3, "provenance": {}}
     write_tensors(path, MODEL_FORMAT, {}, about)
     refused(SettingError, lambda: read_method(path), f"{name}x", "did you mean")
 
@@ -448,14 +448,15 @@ def test_a_name_keeps_its_fusion():
 
 def test_a_file_that_does_not_say_what_it_is_is_damaged(tmp_path):
     write_tensors(tmp_path / "0.safetensors", MODEL_FORMAT, {"a": np.zeros(1)}, {"method": "drsl-c"})
-    with pytest.raises(DamagedFile, match="does not say its dims, provenance, settings"):
+    with pytest.raises(DamagedFile, match="does not say its classes, dims, provenance, settings"):
         read_method(tmp_path / "0.safetensors")
 
 
 def test_a_file_that_cannot_be_taken_leaves_the_method_as_it_was(tmp_path, make_method, toy):
     method = make_method("drsl-c").fit(*toy, seed=0)
     expected = method.score(*(each.feature for each in toy))
-    about = {"method": "drsl-c", "settings": {**method.settings, "relation": [7]}, "dims": [32, 20], "provenance": {}}
+    about = {"method": "drsl-c", "settings": {**method.settings, "relation": [7]}, "dims": [32, 20], "classes": 3}
+    about["provenance"] = {}
     write_tensors(tmp_path / "0.safetensors", MODEL_FORMAT, method._arrays(), about)
     with pytest.raises(DamagedFile):
         method.load(tmp_path / "0.safetensors")

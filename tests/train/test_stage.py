@@ -65,8 +65,8 @@ def test_the_scores_are_those_of_the_test_split(made):
     query, gallery = image.select("test"), text.select("test")
     np.testing.assert_array_equal(scores.score, method.score(query.feature, gallery.feature))
     assert scores.score.shape == (14, 9)
-    assert scores.image_id.tolist() == query.id.tolist() == [f"image-{row}" for row in range(72, 86)]
-    assert scores.text_id.tolist() == gallery.id.tolist() == [f"text-{row}" for row in range(62, 71)]
+    assert scores.image_id.tolist() == query.id.tolist() == [f"item-{row}" for row in range(72, 86)]
+    assert scores.text_id.tolist() == gallery.id.tolist() == [f"item-{row}" for row in range(62, 71)]
     np.testing.assert_array_equal(scores.image_label, query.label)
     np.testing.assert_array_equal(scores.text_label, gallery.label)
     assert scores.classes == ("ant", "bee", "cow")
@@ -165,7 +165,7 @@ def test_an_empty_test_split_gives_an_empty_score_file(make_toy, tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_scores_that_are_not_finite_are_refused(value, toy, tmp_path):
     run = Run(tmp_path, 0)
-    with pytest.raises(UserError, match=r"fake gives scores that are NaN or infinite.*image-120.*text-120"):
+    with pytest.raises(UserError, match=r"fake gives scores that are NaN or infinite.*item-120.*item-120"):
         fit_stage(Fake(value), *toy, run, seed=0)
     assert not run.scores.exists()
     assert not run.cost.exists()

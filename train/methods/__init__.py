@@ -17,6 +17,9 @@ _METHODS = {
     "drsl-m": ("drsl", "DrslMul"),
     "drsl-a": ("drsl", "DrslAdd"),
     "drsl-s": ("drsl", "DrslSub"),
+    "deep-sm": ("deep_sm", "DeepSm"),
+    "cca": ("cca", "Cca"),
+    "cca-paper": ("cca", "CcaPaper"),
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -35,6 +37,8 @@ class Method(ABC):
         """rows of the training log, in the order of `log_columns`"""
         self.provenance: dict[str, Any] = {}
         """what the method was fitted on; kept in its file"""
+        self.classes = 0
+        """number of classes of the features it was fitted on; kept in its file"""
 
     @abstractmethod
     def fit(
@@ -69,6 +73,13 @@ class Method(ABC):
             What was settled and why, a line each.
         """
         return []
+
+    @property
+    def best_val_map(self) -> float:
+        """The best mAP on val in the log; NaN when there was nothing to judge by."""
+        column = self.log_columns.index("val_map")
+        values = [row[column] for row in self.log if not math.isnan(row[column])]
+        return max(values, default=math.nan)
 
     @abstractmethod
     def score(self, image_feature: np.ndarray, text_feature: np.ndarray) -> np.ndarray:
@@ -121,7 +132,7 @@ class Method(ABC):
 
     @abstractmethod
     def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        """Takes learned numbers back; `about["dims"]` has the widths of the features."""
+        """Takes learned numbers back; `about` has `dims`, the widths of the features, and the number of `classes`."""
 
     @property
     @abstractmethod
@@ -142,6 +153,7 @@ class Method(ABC):
             "method": self.name,
             "settings": self.settings,
             "dims": list(self.dims),
+            "classes": self.classes,
             "provenance": self.provenance,
         }
         write_tensors(path, MODEL_FORMAT, arrays, about)
@@ -162,15 +174,25 @@ class Method(ABC):
         arrays, about = read_tensors(Path(path), MODEL_FORMAT, repair)
         if about.get("method") != self.name:
             raise SettingError(f"{path} holds the method {about.get('method')}, not {self.name}: run `{repair}`")
-        before = self.__dict__.copy()
         try:
-            self.settings = about["settings"]
-            self.provenance = about["provenance"]
-            self._restore(arrays, about)
+            with self._undone_on_failure():
+                self.settings = about["settings"]
+                self.provenance = about["provenance"]
+                self.classes = int(about["classes"])
+                self._restore(arrays, about)
         except (LookupError, RuntimeError, TypeError, ValueError, UserError) as error:
-            self.__dict__ = before
             raise DamagedFile(f"{path} has not the numbers that its settings ask for: run `{repair}`") from error
         return self
+
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        """Leaves the method as it was when the block fails."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _check_width(self, modality: str, feature: np.ndarray) -> None:
         width = self.dims[modality == "text"]
@@ -187,14 +209,14 @@ def read_about(path: Path) -> dict[str, Any]:
         path: a file that `Method.save` wrote.
 
     Returns:
-        `method`, `settings`, `dims` and `provenance`.
+        `method`, `settings`, `dims`, `classes` and `provenance`.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     repair = _repair(Path(path), "METHOD")
     about = read_tensors(Path(path), MODEL_FORMAT, repair)[1]
-    if missing := {"method", "settings", "dims", "provenance"} - about.keys():
+    if missing := {"method", "settings", "dims", "classes", "provenance"} - about.keys():
         raise DamagedFile(f"{path} does not say its {', '.join(sorted(missing))}: run `{repair}`")
     return about
 

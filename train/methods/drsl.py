@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from drsl.train.loop import LOG_COLUMNS, train_drsl
 from drsl.train.methods.base import Method, Progress
 from drsl.train.model import DrslModel
 from drsl.train.precision import faster_precision
+from drsl.train.settings import plain_settings
 
 __all__ = ["DrslAdd", "DrslConcat", "DrslMul", "DrslSub"]
 
@@ -47,7 +48,7 @@ class _Drsl(Method):
 
     def _set(self, config: DrslConfig) -> None:
         self.config = config
-        self.settings = _plain(asdict(config))
+        self.settings = plain_settings(config)
 
     def tune(self, image: Features, text: Features, *, device: str = "cpu", memory: Path | None = None) -> list[str]:
         """Settles the backend of the relation function, and the arithmetic of the matrix products by a measurement.
@@ -91,6 +92,7 @@ class _Drsl(Method):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
             model = DrslModel(self.config, image.feature.shape[1], text.feature.shape[1])
+        self.classes = len(image.classes)
         model.to(device)
         log = train_drsl(model, image, text, self.config, seed=seed, device=device, progress=progress)
         self.model, self.device = model, device
@@ -200,8 +202,3 @@ class DrslSub(_Drsl):
 
     name = "drsl-s"
     fusion = "sub"
-
-
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """As JSON has it: lists, not tuples."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}

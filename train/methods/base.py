@@ -31,6 +31,8 @@ class Method(ABC):
     name: ClassVar[str]
     settings: dict[str, Any]
     log_columns: ClassVar[Sequence[str]] = ()
+    stochastic: ClassVar[bool] = True
+    """whether seeds matter; otherwise one run says all"""
 
     def __init__(self) -> None:
         self.log: list[Sequence[float]] = []

@@ -51,6 +51,7 @@ class LinearMethod(CommonSpace):
     """A subclass solves for directions; centring with the train means, selection and files are here."""
 
     config_type: ClassVar[type] = LinearConfig
+    stochastic = False
     candidates: ClassVar[tuple[str, ...]] = ()
     """settings with candidates that `_solutions` goes through"""
 

@@ -42,7 +42,7 @@ def nothing(problem):
 def make(name):
     if name in DRSL:
         quick = {"image_fnn": [128, 64], "text_fnn": [128, 64], "relation": [64], "batch": 50}
-        return get_method(name, **quick, learning_rate=3e-3, epochs=60)
+        return get_method(name, **quick, learning_rate=1e-3, epochs=80)
     method = get_method(name)
     if not isinstance(method, NetworkMethod):
         return get_method(name, **QUICK.get(name, {}))

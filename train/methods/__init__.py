@@ -20,6 +20,10 @@ _METHODS = {
     "deep-sm": ("deep_sm", "DeepSm"),
     "cca": ("cca", "Cca"),
     "cca-paper": ("cca", "CcaPaper"),
+    "pls": ("pls", "Pls"),
+    "mcca": ("mcca", "Mcca"),
+    "gma": ("gma", "Gma"),
+    "kcca": ("kcca", "Kcca"),
 }
 
 

@@ -20,6 +20,10 @@ _METHODS = {
     "deep-sm": ("deep_sm", "DeepSm"),
     "cca": ("cca", "Cca"),
     "cca-paper": ("cca", "CcaPaper"),
+    "dcca": ("dcca", "Dcca"),
+    "dccae": ("dccae", "Dccae"),
+    "acmr": ("acmr", "Acmr"),
+    "cm-gans": ("cm_gans", "CmGans"),
 }
 
 

@@ -138,8 +138,8 @@ class Acmr(NetworkMethod):
         ramp = 0.0 if demo else config.adversarial_weight * (2 / (1 + math.exp(-10 * batch.done)) - 1)
         modality = torch.arange(2, device=both.device).repeat_interleave(len(image))
         if demo:
-            negatives = (_most_alike(each, batch.image_label) for each in (batch.image, batch.text))
-            triplet = batch_sum_triplet(image, text, *negatives, config.margin)
+            near_image, near_text = (_most_alike(each, batch.image_label) for each in (batch.image, batch.text))
+            triplet = batch_sum_triplet(image, text, near_image, near_text, config.margin)
         else:
             triplet = batch_hard_triplet(image, text, batch.image_label, config.margin)
         # Means over 2B items: half the sum of the two sides' means.

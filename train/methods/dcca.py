@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class Dcca(NetworkMethod):
 
     name = "dcca"
     config_type = DccaConfig
-    terms = ("correlation",)
+    terms: ClassVar[tuple[str, ...]] = ("correlation",)
 
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         return CorrelatedNetworks(self.config.inputs, dims, self.config.hidden, self.config.components)
@@ -129,7 +129,7 @@ class Dcca(NetworkMethod):
         """The loss of a batch's outputs: minus the sum of their canonical correlations."""
         try:
             return -total_correlation(image, text, self.config.ridge).float()
-        except torch.linalg.LinAlgError:
+        except RuntimeError:  # LinAlgError, which torch.linalg has and does not export
             raise UserError(
                 f"the outputs of {self.name}'s networks cannot be correlated, for they are no longer finite or all "
                 f"alike, at learning rate {self.config.learning_rate:.3g}: lower learning_rate, or raise ridge"
@@ -163,7 +163,7 @@ def total_correlation(image: torch.Tensor, text: torch.Tensor, ridge: float) -> 
         A number between 0 and min(L, L'), float64.
 
     Raises:
-        torch.linalg.LinAlgError: a covariance is not positive definite, or not finite.
+        RuntimeError: a covariance is not positive definite, or not finite.
     """
     sides = [each.double() - each.double().mean(dim=0) for each in (image, text)]
     factors = []

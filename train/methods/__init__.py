@@ -24,6 +24,10 @@ _METHODS = {
     "mcca": ("mcca", "Mcca"),
     "gma": ("gma", "Gma"),
     "kcca": ("kcca", "Kcca"),
+    "dcca": ("dcca", "Dcca"),
+    "dccae": ("dccae", "Dccae"),
+    "acmr": ("acmr", "Acmr"),
+    "cm-gans": ("cm_gans", "CmGans"),
 }
 
 

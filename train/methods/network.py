@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -285,17 +285,20 @@ class NetworkMethod(CommonSpace):
         return self.model
 
 
-def layers(widths: list[int], last: nn.Module | None = None) -> nn.Sequential:
-    """Fully connected layers with ReLU between them.
+def layers(
+    widths: list[int], last: nn.Module | None = None, between: Callable[[], nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Fully connected layers with an activation between them.
 
     Args:
         widths: of the input and of each layer's output.
         last: what follows the last layer; None: nothing.
+        between: makes the activation.
 
     Returns:
         (n, widths[0]) to (n, widths[-1]).
     """
     parts: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        parts += [nn.Linear(before, after), nn.ReLU()]
+        parts += [nn.Linear(before, after), between()]
     return nn.Sequential(*parts[:-1], *([last] if last else []))

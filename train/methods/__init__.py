@@ -20,6 +20,12 @@ _METHODS = {
     "deep-sm": ("deep_sm", "DeepSm"),
     "cca": ("cca", "Cca"),
     "cca-paper": ("cca", "CcaPaper"),
+    "dscmr": ("dscmr", "Dscmr"),
+    "sdml": ("sdml", "Sdml"),
+    "man": ("man", "Man"),
+    "mrl": ("mrl", "Mrl"),
+    "fume": ("fume", "Fume"),
+    "fgcrossnet": ("fgcrossnet", "FgCrossNet"),
 }
 
 

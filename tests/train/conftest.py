@@ -20,6 +20,12 @@ SMALL = {
     "acmr": {"image_hidden": [16], "text_hidden": [16], "components": 8, "epochs": 5, "batch": 20},
     "cm-gans": {"hidden": 16, "discriminator": 8, "epochs": 4, "batch": 30, "generator_steps": 2},
     "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "dscmr": {"hidden": 16, "space": 12, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "sdml": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12, "text_learning_rate": 5e-3},
+    "man": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "discriminator": 8},
+    "mrl": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12},
+    "fume": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "fgcrossnet": {"hidden": 16, "trunk": 12, "quadruplets": 64, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
 }
 TINY = {
     "image_fnn": [24, 12],

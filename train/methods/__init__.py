@@ -28,6 +28,12 @@ _METHODS = {
     "dccae": ("dccae", "Dccae"),
     "acmr": ("acmr", "Acmr"),
     "cm-gans": ("cm_gans", "CmGans"),
+    "dscmr": ("dscmr", "Dscmr"),
+    "sdml": ("sdml", "Sdml"),
+    "man": ("man", "Man"),
+    "mrl": ("mrl", "Mrl"),
+    "fume": ("fume", "Fume"),
+    "fgcrossnet": ("fgcrossnet", "FgCrossNet"),
 }
 
 

@@ -22,7 +22,7 @@ from drsl.train.methods.base import Progress
 from drsl.train.methods.common_space import CommonSpace
 from drsl.train.side import Side, couples, rows_of
 
-__all__ = ["Batch", "NetworkConfig", "NetworkMethod", "TwoNetworks", "layers"]
+__all__ = ["Batch", "LayersConfig", "NetworkConfig", "NetworkMethod", "TwoNetworks", "layers"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,19 @@ class NetworkConfig:
         require(self.batch >= 2, f"batch: {self.batch} must be 2 or more")
         for key in ("epochs", "patience"):
             require(getattr(self, key) >= 1, f"{key}: {getattr(self, key)} must be positive")
+
+
+@dataclass(frozen=True)
+class LayersConfig(NetworkConfig):
+    """Of methods whose networks are plain fully connected layers."""
+
+    hidden: tuple[int, ...] = (1024, 1024)
+    """widths of the hidden layers of each network"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(bool(self.hidden), "hidden: at least one width is needed")
+        require(min(self.hidden) >= 1, f"hidden: {list(self.hidden)} must be positive")
 
 
 class Batch(NamedTuple):

@@ -20,6 +20,8 @@ _METHODS = {
     "deep-sm": ("deep_sm", "DeepSm"),
     "cca": ("cca", "Cca"),
     "cca-paper": ("cca", "CcaPaper"),
+    "mvda": ("mvda", "Mvda"),
+    "mvda-vc": ("mvda_vc", "MvdaVc"),
 }
 
 

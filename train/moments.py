@@ -85,7 +85,7 @@ def _view(features: Features, rows: np.ndarray, energy: float) -> View:
     for block in _blocks(features, rows):
         mean += block.sum(axis=0)
     mean /= max(1, len(rows))
-    basis = _components(features, rows, mean, energy) if energy < 1 and len(rows) < len(mean) else None
+    basis = _components(features, rows, mean, energy) if energy < 1 and 0 < len(rows) < len(mean) else None
     width = len(mean) if basis is None else basis.shape[1]
     scatter, class_sum = np.zeros((width, width)), np.zeros((len(features.classes), width))
     label = features.label[rows]

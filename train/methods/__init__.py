@@ -34,6 +34,8 @@ _METHODS = {
     "mrl": ("mrl", "Mrl"),
     "fume": ("fume", "Fume"),
     "fgcrossnet": ("fgcrossnet", "FgCrossNet"),
+    "mvda": ("mvda", "Mvda"),
+    "mvda-vc": ("mvda_vc", "MvdaVc"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,13 +37,19 @@ class ConfiguredMethod(Method):
     def _configure(self, settings: dict[str, Any]) -> Any:
         return make_settings(self.config_type, settings)
 
-    def _val_map(self, image: Features, text: Features) -> float:
-        """The mean of both directions' mAP@ALL on val, as fitted so far; NaN when no query has a relevant item."""
+    def _val_map(
+        self, image: Features, text: Features, blocks: Iterable[tuple[int, np.ndarray]] | None = None
+    ) -> float:
+        """The mean of both directions' mAP@ALL on val, as fitted so far; NaN when no query has a relevant item.
+
+        `blocks` are the scores of val, where they are known already: first image and scores (b, n_t) of each.
+        """
         sides = [(features, rows_of(features, "val")) for features in (image, text)]
         labels = [features.label[rows] for features, rows in sides]
         if not np.isin(*labels).any():
             return float("nan")
-        features = [features.feature[rows] for features, rows in sides]
-        blocks = list(score_blocks(self, *features))
-        both = average_precision_of_blocks(lambda: blocks, *labels, name=self.name)
+        if blocks is None:
+            blocks = score_blocks(self, *(features.feature[rows] for features, rows in sides))
+        held = list(blocks)
+        both = average_precision_of_blocks(lambda: held, *labels, name=self.name)
         return float(np.mean([np.nanmean(each) for each in both]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -13,10 +13,13 @@ import numpy as np
 from drsl.features.errors import UserError, require
 from drsl.features.store import Features
 from drsl.train.methods.base import Progress
-from drsl.train.methods.common_space import CommonSpace
+from drsl.train.methods.common_space import CommonSpace, unit_rows
 from drsl.train.settings import plain_settings
 
 __all__ = ["LinearConfig", "LinearMethod", "Solution", "require_candidates"]
+
+_BLOCK = 512
+"""Images whose scores with all texts of val are worked out at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class LinearMethod(CommonSpace):
     stochastic = False
     candidates: ClassVar[tuple[str, ...]] = ()
     """settings with candidates that `_solutions` goes through"""
+    weighting: ClassVar[tuple[str, ...]] = ("components", "power")
+    """settings with candidates that choose among a solution's directions; empty where all are taken as they are"""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -62,7 +67,7 @@ class LinearMethod(CommonSpace):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Names the columns of the log: a row a candidate."""
         super().__init_subclass__(**kwargs)
-        cls.log_columns = ("candidate", *cls.candidates, "components", "power", "val_map")
+        cls.log_columns = ("candidate", *cls.candidates, *cls.weighting, "val_map")
 
     @abstractmethod
     def _solutions(self, image: Features, text: Features) -> Iterator[tuple[np.ndarray, np.ndarray, Solution]]:
@@ -94,21 +99,16 @@ class LinearMethod(CommonSpace):
         self.log, self.classes = [], len(image.classes)
         best = -math.inf
         kept: tuple[dict[str, np.ndarray], dict[str, float]] | None = None
-        keys = (*self.candidates, "components", "power")
+        keys = (*self.candidates, *self.weighting)
         total = math.prod(len(getattr(self.config, key)) for key in keys)
         for image_mean, text_mean, solution in self._solutions(image, text):
-            for chosen, left, right in _weighted(solution, self.config):
-                found = {
-                    "image_mean": image_mean,
-                    "text_mean": text_mean,
-                    "image_projection": left,
-                    "text_projection": right,
-                }
-                self.arrays = {key: np.ascontiguousarray(each, np.float32) for key, each in found.items()}
-                value = self._val_map(image, text)
+            self.arrays = self._found(image, text, image_mean, text_mean, solution)
+            judge = self._judge(image, text)
+            for chosen, count, weight in self._weightings(solution):
+                value = judge(count, weight)
                 self.log.append((len(self.log) + 1, *(chosen[key] for key in keys), value))
                 if kept is None or value > best:
-                    best, kept = value, (self.arrays, chosen)
+                    best, kept = value, (self._kept(count, weight), chosen)
                 if progress:
                     progress(min(len(self.log), total), total, f"val mAP {value:.3f}")
         if kept is None:
@@ -118,6 +118,48 @@ class LinearMethod(CommonSpace):
         self.settings = plain_settings(self.config)
         if progress:  # fewer directions than asked for are fewer candidates
             progress(total, total, f"val mAP {best:.3f}")
+
+    def _found(
+        self, image: Features, text: Features, image_mean: np.ndarray, text_mean: np.ndarray, solution: Solution
+    ) -> dict[str, np.ndarray]:
+        """What is learned when all directions of a solution are kept, with equal weights."""
+        found = {
+            "image_mean": image_mean,
+            "text_mean": text_mean,
+            "image_projection": solution.image,
+            "text_projection": solution.text,
+        }
+        return {key: np.ascontiguousarray(each, np.float32) for key, each in found.items()}
+
+    def _kept(self, count: int, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """What is learned when the first directions are kept, with weights (count,)."""
+        kept = dict(self.arrays)
+        for key in ("image_projection", "text_projection"):
+            kept[key] = np.ascontiguousarray(kept[key][:, :count] * weight, np.float32)
+        return kept
+
+    def _judge(self, image: Features, text: Features) -> Callable[[int, np.ndarray], float]:
+        """A function from a number of directions and their weights to the mAP on val; items are projected once."""
+        sides = [(modality, each.select("val").feature) for modality, each in (("image", image), ("text", text))]
+        left, right = (self._embed(modality, feature) for modality, feature in sides)
+
+        def judge(count: int, weight: np.ndarray) -> float:
+            images, texts = (unit_rows(each[:, :count] * weight) for each in (left, right))
+            starts = range(0, len(images), _BLOCK)
+            return self._val_map(image, text, ((start, images[start : start + _BLOCK] @ texts.T) for start in starts))
+
+        return judge
+
+    def _weightings(self, solution: Solution) -> Iterator[tuple[dict[str, float], int, np.ndarray]]:
+        """The candidates of number and weight of the directions; numbers beyond those found are one candidate."""
+        found = solution.image.shape[1]
+        if not self.weighting:
+            yield solution.chosen, found, np.ones(found)
+            return
+        for count in dict.fromkeys(min(each, found) for each in self.config.components):
+            for power in self.config.power:
+                weight = np.maximum(solution.strength[:count], 0) ** power
+                yield {**solution.chosen, "components": count, "power": power}, count, weight
 
     def _embed(self, modality: str, feature: np.ndarray) -> np.ndarray:
         mean, projection = (self.arrays[f"{modality}_{part}"] for part in ("mean", "projection"))
@@ -144,16 +186,6 @@ class LinearMethod(CommonSpace):
         ):
             raise ValueError("means and projections do not fit together")
         self.arrays = arrays
-
-
-def _weighted(solution: Solution, config: LinearConfig) -> Iterator[tuple[dict[str, float], np.ndarray, np.ndarray]]:
-    """The candidates of number and weight of the directions; numbers beyond those found are one candidate."""
-    found = solution.image.shape[1]
-    for count in dict.fromkeys(min(each, found) for each in config.components):
-        for power in config.power:
-            weight = np.maximum(solution.strength[:count], 0) ** power
-            chosen = {**solution.chosen, "components": count, "power": power}
-            yield chosen, solution.image[:, :count] * weight, solution.text[:, :count] * weight
 
 
 def require_candidates(values: tuple[float, ...], key: str, least: float) -> None:

@@ -14,7 +14,11 @@ from drsl.train.kernels import blocks
 
 CLASSES = 3
 # What makes the other methods small.
+PLUS = {"representation": 24, "hidden": 8, "epochs": 6, "batch": 20, "learning_rate": 5e-3}
 SMALL = {
+    "drsl-plus": PLUS,
+    "drsl-plus-no-relation": PLUS,
+    "drsl-plus-cross-entropy": PLUS,
     "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
 }
 TINY = {

@@ -37,6 +37,8 @@ def fit(folder: Path | None, dataset: str, method: str, seed: int) -> None:
             click.echo(line)
         with bar(f"fit {method}", "step") as update:
             cost = fit_stage(chosen, image, text, run, seed=seed, device=project.device(), progress=update)
+    for line in chosen.warnings:
+        click.echo(f"warning: {line}", err=True)
     click.echo(
         f"{method}, seed {seed}: fitted in {cost['fit_seconds']:.1f} s, "
         f"test pairs scored in {cost['score_seconds']:.2f} s, peak memory {cost['peak_memory_mb']:.0f} MB"

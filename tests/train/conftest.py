@@ -14,11 +14,15 @@ from drsl.train.kernels import blocks
 
 CLASSES = 3
 # What makes the other methods small.
+PLUS = {"representation": 24, "hidden": 8, "epochs": 6, "batch": 20, "learning_rate": 5e-3}
 SMALL = {
     "dcca": {"hidden": [16], "components": 4, "epochs": 5, "batch": 45, "learning_rate": 5e-3},
     "dccae": {"hidden": [16], "components": 4, "epochs": 5, "batch": 45, "learning_rate": 5e-3},
     "acmr": {"image_hidden": [16], "text_hidden": [16], "components": 8, "epochs": 5, "batch": 20},
     "cm-gans": {"hidden": 16, "discriminator": 8, "epochs": 4, "batch": 30, "generator_steps": 2},
+    "drsl-plus": PLUS,
+    "drsl-plus-no-relation": PLUS,
+    "drsl-plus-cross-entropy": PLUS,
     "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "dscmr": {"hidden": 16, "space": 12, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "sdml": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12, "text_learning_rate": 5e-3},

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from drsl.features.errors import UserError, choose, require
 from drsl.features.store import Features
@@ -45,6 +46,13 @@ class NetworkConfig:
     """epochs without a better val mAP after which training ends"""
     clip: float = 5.0
     """largest norm of the gradient; 0 leaves it as it is"""
+    learning_rate_decay: float = 1.0
+    """the learning rate is multiplied by this after each epoch"""
+    validate_every: int = 1
+    """epochs between two looks at the val split; the best is kept"""
+    average: float = 0.0
+    """after each step the weights that are judged and kept are this share of themselves and the rest the step's; 0: the
+    step's own"""
 
     def __post_init__(self) -> None:
         choose("inputs", self.inputs, INPUTS)
@@ -52,8 +60,10 @@ class NetworkConfig:
         require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
         for key in ("weight_decay", "clip"):
             require(0 <= getattr(self, key) < math.inf, f"{key}: {getattr(self, key)} must be 0 or more")
+        require(0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]")
+        require(0 <= self.average < 1, f"average: {self.average} must be in [0, 1)")
         require(self.batch >= 2, f"batch: {self.batch} must be 2 or more")
-        for key in ("epochs", "patience"):
+        for key in ("epochs", "patience", "validate_every"):
             require(getattr(self, key) >= 1, f"{key}: {getattr(self, key)} must be positive")
 
 
@@ -208,7 +218,7 @@ class NetworkMethod(CommonSpace):
                     inputs.fit(each.feature())
             self.model, self.device = model.to(device), device
             self._train(image, text, train, seed, progress)
-        model.eval()
+        self._fitted().eval()
         return self
 
     def _train(
@@ -218,6 +228,9 @@ class NetworkMethod(CommonSpace):
         self._prepare(model, train, progress)
         generator = torch.Generator().manual_seed(seed)
         optimizers = self._optimizers(model)
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average)) if config.average else None
+        judged: TwoNetworks = averaged.module if averaged else model  # type: ignore[assignment]
+        self.model = judged
         steps = self._steps(train)
         self.log = []
         best, best_epoch, kept = -math.inf, 0, None
@@ -230,6 +243,8 @@ class NetworkMethod(CommonSpace):
                     train[0].feature(left), train[1].feature(right), train[0].label[left], train[1].label[right], done
                 )
                 found = self._step(model, optimizers, batch)
+                if averaged:
+                    averaged.update_parameters(model)
                 sums += torch.stack([found[name] for name in self.terms])
                 if progress:
                     progress((epoch - 1) * steps + step + 1, config.epochs * steps, self._word())
@@ -239,17 +254,22 @@ class NetworkMethod(CommonSpace):
                     f"the loss of {self.name} is no longer finite in epoch {epoch} at learning rate "
                     f"{config.learning_rate:.3g}: lower learning_rate"
                 )
-            model.eval()
+            for group in itertools.chain(*(each.param_groups for each in optimizers.values())):
+                group["lr"] *= config.learning_rate_decay
+            if epoch % config.validate_every and epoch < config.epochs:
+                self.log.append((epoch, *means, math.nan))
+                continue
+            judged.eval()
             with torch.no_grad():
-                self._settle(model, train[0].feature(), train[1].feature())
+                self._settle(judged, train[0].feature(), train[1].feature())
             value = self._val_map(image, text)
             self.log.append((epoch, *means, value))
             if kept is None or math.isnan(value) or value > best:
-                best, best_epoch, kept = value, epoch, copy.deepcopy(model.state_dict())
+                best, best_epoch, kept = value, epoch, copy.deepcopy(judged.state_dict())
             if epoch - best_epoch >= config.patience:
                 break
         assert kept is not None
-        model.load_state_dict(kept)
+        judged.load_state_dict(kept)
         if progress:
             progress(config.epochs * steps, config.epochs * steps, self._word())
 

@@ -22,6 +22,7 @@ _METHODS = {
     "cca-paper": ("cca", "CcaPaper"),
     "mvda": ("mvda", "Mvda"),
     "mvda-vc": ("mvda_vc", "MvdaVc"),
+    "jrl": ("jrl", "Jrl"),
 }
 
 

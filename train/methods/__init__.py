@@ -39,6 +39,7 @@ _METHODS = {
     "fgcrossnet": ("fgcrossnet", "FgCrossNet"),
     "mvda": ("mvda", "Mvda"),
     "mvda-vc": ("mvda_vc", "MvdaVc"),
+    "jrl": ("jrl", "Jrl"),
 }
 
 

@@ -40,7 +40,7 @@ class MvdaConfig(LinearConfig):
     """a direction is weighted by the root of its eigenvalue to this power"""
     ridge: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     """added to the within-class scatter, in units of its mean variance"""
-    energy: float = 0.95
+    energy: float = 0.99
     """share of a side's variance that its principal components keep, where it has more features than items"""
 
     def __post_init__(self) -> None:

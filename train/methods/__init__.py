@@ -39,6 +39,9 @@ _METHODS = {
     "fgcrossnet": ("fgcrossnet", "FgCrossNet"),
     "mvda": ("mvda", "Mvda"),
     "mvda-vc": ("mvda_vc", "MvdaVc"),
+    "cmdn": ("cmdn", "Cmdn"),
+    "ccl": ("ccl", "Ccl"),
+    "mcsm": ("mcsm", "Mcsm"),
 }
 
 

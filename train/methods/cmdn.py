@@ -123,9 +123,7 @@ class BimodalAutoencoder(nn.Module):
         shown = torch.rand(len(image)).to(image.device)[:, None]
         joint = self(image * (shown > 1 / 3), text * (shown < 2 / 3))
         wrong = functional.mse_loss(self.decoder(joint), torch.cat([image, text], dim=1))
-        return wrong, functional.cross_entropy(self.last(joint), label) if self.last is not None else wrong.new_zeros(
-            ()
-        )
+        return wrong, functional.cross_entropy(self.last(joint), label) if self.last else wrong.new_zeros(())
 
 
 class _Networks(TwoNetworks):
@@ -165,7 +163,8 @@ class _Networks(TwoNetworks):
         joint = self.both.of(modality, view["own_standard"](view["own"](code)))
         code = view["fused"](view["both_standard"](torch.cat([view["alone"](code), joint], dim=1)))
         code = view["classifier"](view["fused_standard"](code))
-        for standard, common in zip(view["standard"], self.common, strict=False):
+        layers: Any = self.common
+        for standard, common in zip(view["standard"][:-1], layers, strict=True):
             code = common.of(modality, standard(code))
         found: torch.Tensor = view["standard"][-1](code)
         return found

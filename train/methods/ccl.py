@@ -129,7 +129,7 @@ class Ccl(NetworkMethod):
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         return {"all": self._adam([*model.image.level_two.parameters(), *model.text.level_two.parameters()])}
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         """Level 1, on couples; the epochs learn level 2 from its codes."""
         stages = Stages(self.name, self.config, len(train[0]), self.device, progress)
         grains = [self._grains(stages, model, side, each) for side, each in zip(SIDES, train, strict=True)]

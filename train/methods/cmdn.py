@@ -183,7 +183,7 @@ class Cmdn(NetworkMethod):
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         return {"all": self._adam(model.common[-1].parameters())}
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         """All stages but the last autoencoder, on couples; the epochs learn it from their codes."""
         stages = Stages(self.name, self.config, len(train[0]), self.device, progress)
         first = [_by_itself(stages, model, side, each) for side, each in zip(SIDES, train, strict=True)]

@@ -171,11 +171,12 @@ class NetworkMethod(CommonSpace):
         """As `_settle`, for a method that does not look at all items, or not at once."""
         self._settle(model, train[0].feature(), train[1].feature())
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
-        """What goes before the epochs, such as training by stages; gives what the epochs learn from.
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
+        """What goes before the epochs, such as training by stages; nothing, unless a method says."""
 
-        Frozen stages need to be worked out once only: a method gives the sides with their codes as the features.
-        """
+    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+        """As `_prepare`; gives what the epochs learn from, such as the codes of frozen stages in the features' place."""
+        self._prepare(model, train, progress)
         return train
 
     def _adam(self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float | None = None) -> Any:
@@ -233,7 +234,7 @@ class NetworkMethod(CommonSpace):
         self, image: Features, text: Features, train: tuple[Side, Side], seed: int, progress: Progress | None
     ) -> None:
         model, config = self._fitted(), self.config
-        train = self._prepare(model, train, progress)
+        train = self._prepare_sides(model, train, progress)
         generator = torch.Generator().manual_seed(seed)
         optimizers = self._optimizers(model)
         averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average)) if config.average else None

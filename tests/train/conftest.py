@@ -23,6 +23,15 @@ SMALL = {
     "drsl-plus": PLUS,
     "drsl-plus-no-relation": PLUS,
     "drsl-plus-cross-entropy": PLUS,
+    "cmdn": {
+        **{"alone": [16, 8], "image_layers": [16, 8], "text_layers": [8, 8], "joint": 12, "fused": 8, "hidden": 8},
+        **{"common": [8, 6], "stage_epochs": 3, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    },
+    "ccl": {
+        **{"image_layers": [16, 8], "text_layers": [8, 8], "code": 8, "hidden": 8},
+        **{"stage_epochs": 3, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    },
+    "mcsm": {"dim": 8, "references": 10, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "dscmr": {"hidden": 16, "space": 12, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "sdml": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12, "text_learning_rate": 5e-3},

@@ -40,6 +40,9 @@ _METHODS = {
     "mvda": ("mvda", "Mvda"),
     "mvda-vc": ("mvda_vc", "MvdaVc"),
     "jrl": ("jrl", "Jrl"),
+    "cmdn": ("cmdn", "Cmdn"),
+    "ccl": ("ccl", "Ccl"),
+    "mcsm": ("mcsm", "Mcsm"),
 }
 
 

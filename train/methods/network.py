@@ -167,8 +167,17 @@ class NetworkMethod(CommonSpace):
     def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
         """What is worked out from all training items before the networks are judged; nothing, unless a method says."""
 
+    def _settle_on(self, model: Any, train: tuple[Side, Side]) -> None:
+        """As `_settle`, for a method that does not look at all items, or not at once."""
+        self._settle(model, train[0].feature(), train[1].feature())
+
     def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
         """What goes before the epochs, such as training by stages; nothing, unless a method says."""
+
+    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+        """As `_prepare`; gives what the epochs learn from, such as the codes of frozen stages in the features' place."""
+        self._prepare(model, train, progress)
+        return train
 
     def _adam(self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float | None = None) -> Any:
         config = self.config
@@ -225,7 +234,7 @@ class NetworkMethod(CommonSpace):
         self, image: Features, text: Features, train: tuple[Side, Side], seed: int, progress: Progress | None
     ) -> None:
         model, config = self._fitted(), self.config
-        self._prepare(model, train, progress)
+        train = self._prepare_sides(model, train, progress)
         generator = torch.Generator().manual_seed(seed)
         optimizers = self._optimizers(model)
         averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average)) if config.average else None
@@ -261,7 +270,7 @@ class NetworkMethod(CommonSpace):
                 continue
             judged.eval()
             with torch.no_grad():
-                self._settle(judged, train[0].feature(), train[1].feature())
+                self._settle_on(judged, train)
             value = self._val_map(image, text)
             self.log.append((epoch, *means, value))
             if kept is None or math.isnan(value) or value > best:
@@ -294,7 +303,7 @@ class NetworkMethod(CommonSpace):
     @torch.no_grad()
     def _embed(self, modality: str, feature: np.ndarray) -> np.ndarray:
         model = self._fitted().eval()
-        rows = torch.from_numpy(np.array(feature, np.float32)).to(self.device)
+        rows = torch.from_numpy(np.array(feature, np.float32, order="C")).to(self.device)
         found: np.ndarray = model.embed(modality, rows).cpu().numpy()
         return found
 

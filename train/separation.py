@@ -53,9 +53,9 @@ def separation_warnings(
     >>> columns = ("epoch", "positive_mean", "negative_mean", "val_map")
     >>> separation_warnings("drsl-c", columns, [(1, 0.4, 0.1, 0.3)], ["raise epochs"])
     []
-    >>> separation_warnings("drsl-c", columns, [(1, 0.006, 0.005, 0.02)], ["raise epochs", "take drsl-plus"])[0]
-    'drsl-c does not tell pairs of one class from others: their mean scores are 0.006 and 0.005 (targets 1 and 0) in \
-epoch 1, the one kept; raise epochs, or take drsl-plus'
+    >>> print(*separation_warnings("drsl", columns, [(1, 0.006, 0.005, 0.02)], ["raise epochs"]))
+    drsl hardly separates pairs of one class from others: mean scores 0.006 and 0.005 (targets 1 and 0) in the kept \
+epoch 1: raise epochs
     """
     rows = [dict(zip(columns, row, strict=True)) for row in log]
     judged = [row for row in rows if not math.isnan(row["val_map"])]
@@ -63,8 +63,8 @@ epoch 1, the one kept; raise epochs, or take drsl-plus'
     positive, negative = (kept[each] for each in MEAN_COLUMNS)
     if positive - negative >= LEAST_GAP:
         return []
-    help_ = ", or ".join([", ".join(advice[:-1]), advice[-1]] if len(advice) > 1 else advice)
+    help_ = ", ".join([*advice[:-1], f"or {advice[-1]}" if len(advice) > 1 else advice[-1]])
     return [
-        f"{name} does not tell pairs of one class from others: their mean scores are {positive:.3f} and {negative:.3f} "
-        f"(targets 1 and 0) in epoch {kept['epoch']}, the one kept; {help_}"
+        f"{name} hardly separates pairs of one class from others: mean scores {positive:.3f} and {negative:.3f} "
+        f"(targets 1 and 0) in the kept epoch {kept['epoch']}: {help_}"
     ]

@@ -7,7 +7,6 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from drsl.evaluate.scores import open_score_writer
 from drsl.features.atomic import write_json, write_text
@@ -42,11 +41,12 @@ def fit_stage(
         seed: of the fit.
         device: `cpu` or `cuda`.
         progress: called with (steps done, steps in all, a word on the state).
-        made_by: what `recipe` gave of the method before anything of it was settled; kept in the model's file. None: what
-            it gives now.
+        made_by: what `recipe` gave of the method before anything of it was settled, for the model's file; None: what it
+            gives now.
 
     Returns:
-        `fit_seconds`, `score_seconds` and `peak_memory_mb` of this run (of the process where the system cannot tell), as written to `run.cost`.
+        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost`. The peak is of this run, or of the
+        process where the system cannot tell.
 
     Raises:
         UserError: the features cannot be learned from, a score is not finite, or a file cannot be written.

@@ -47,8 +47,9 @@ def methods(folder: Path | None, name: str | None, dataset: str, markdown: bool)
 
 
 def _show_in_short(project: Project, about: About) -> None:
-    own = _asked(project, about.name)
-    said = ", ".join(f"{key}: {_word(value)}" for key, value in own.items()) or "the method's own settings"
+    usual = {each.name: each.default for each in about.settings}
+    own = {key: value for key, value in _asked(project, about.name).items() if value != usual.get(key, ...)}
+    said = ", ".join(f"{key}: {_word(value)}" for key, value in own.items()) or "its own defaults"
     click.echo(f"{click.style(about.name, bold=True)}: {about.line}")
     click.echo(f"    {about.source}")
     click.echo(f"    {_seeds(about)}; on {project.layout.dataset}: {said}")
@@ -57,7 +58,7 @@ def _show_in_short(project: Project, about: About) -> None:
 def _show_in_full(project: Project, about: About) -> None:
     from drsl.commands.tables import table
     from drsl.features.errors import UserError
-    from drsl.train import get_method, read_about
+    from drsl.train.methods import get_method, read_about
 
     layout, name = project.layout, about.name
     click.echo(f"{click.style(name, bold=True)}: {about.line}\n{about.source}\n{_seeds(about)}")

@@ -9,7 +9,7 @@ from typing import Any
 from drsl.features.errors import choose
 from drsl.train.methods.base import Method, read_about
 
-__all__ = ["Method", "get_method", "method_names", "read_about", "read_method"]
+__all__ = ["Method", "get_method", "method_class", "method_names", "read_about", "read_method"]
 
 # Imported when asked for, so that a change of one method's file does not make another method's results stale.
 _METHODS = {
@@ -71,9 +71,24 @@ def get_method(name: str, **settings: Any) -> Method:
     Raises:
         SettingError: the name or a setting is unknown (the nearest is named), or a value is out of range.
     """
+    return method_class(name)(**settings)
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of a method.
+
+    Args:
+        name: one of `method_names()`.
+
+    Returns:
+        A subclass of `Method`.
+
+    Raises:
+        SettingError: the name is unknown; the nearest is named.
+    """
     module, kind = _METHODS[choose("method", name, _METHODS)]
-    method: Method = getattr(importlib.import_module(f"drsl.train.methods.{module}"), kind)(**settings)
-    return method
+    found: type[Method] = getattr(importlib.import_module(f"drsl.train.methods.{module}"), kind)
+    return found
 
 
 def read_method(path: Path) -> Method:

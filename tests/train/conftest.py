@@ -162,6 +162,24 @@ def toy(make_toy):
 
 
 @pytest.fixture(scope="session")
+def as_features():
+    """Makes features of given numbers: training items of class 0, row p item p, unless said otherwise."""
+
+    def build(feature, label=None, split=None, ids=None):
+        count = len(feature)
+        label = np.zeros(count, np.int64) if label is None else np.asarray(label, np.int64)
+        return Features(
+            id=np.array([f"item-{row}" for row in range(count)] if ids is None else ids, dtype=object),
+            feature=np.asarray(feature, np.float32),
+            label=label,
+            split=np.zeros(count, np.uint8) if split is None else np.asarray(split, np.uint8),
+            classes=tuple(f"class {each}" for each in range(int(label.max(initial=0)) + 1)),
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def tiny_config():
     """Builds the settings of a small DRSL."""
 

@@ -18,7 +18,14 @@ CLASSES = 10
 UNSUPERVISED = ("cca", "cca-paper", "pls", "kcca", "mcca", "dcca", "dccae")
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
 # What makes a method quick here, beside what `make` gives all networks.
-QUICK = {}
+QUICK = {
+    "cmdn": {
+        **{"alone": [128, 64], "image_layers": [128, 64], "text_layers": [64, 64], "joint": 128, "fused": 128},
+        **{"common": [128, 64], "stage_epochs": 8},
+    },
+    "ccl": {"image_layers": [128, 64], "text_layers": [64, 64], "code": 64, "stage_epochs": 8},
+    "mcsm": {"dim": 64, "references": 100},
+}
 
 
 @pytest.fixture(scope="module")

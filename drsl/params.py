@@ -16,6 +16,8 @@ __all__ = ["EvaluateConfig", "Params", "build", "find_project", "read_params"]
 
 Config = TypeVar("Config")
 
+_DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
+"""The paper's method and its variants: they share the data set's block `drsl`. Other methods named drsl-... do not."""
 _DATASET_KEYS = ("source", "prepare", "image", "text", "parts", "drsl", "evaluate")
 
 
@@ -102,22 +104,51 @@ class Params:
         return {"settings": to_stored(self.part(dataset, modality, config))}
 
     def method(self, dataset: str, name: str) -> dict[str, Any]:
-        """All settings of a method on a data set: those of the data set, then those of the method.
+        """All settings of a method on a data set; what is named later overrides.
+
+        First the data set's block `drsl`, for the four DRSL methods alone; then the method's block `methods.NAME`; then
+        what that block says of this data set, `methods.NAME.datasets.DATASET`.
 
         Args:
-            dataset: the data set's name; its `drsl` block holds for every DRSL method.
-            name: the method's name.
+            dataset: the data set's name.
+            name: the method's name; it need not have a block.
 
         Returns:
             Settings for `get_method`.
 
         Raises:
-            SettingError: the data set or the method's block is unknown or not a mapping.
+            SettingError: a data set is unknown (the nearest is named), or a block is not a mapping.
         """
-        methods = _mapping("methods", self.content.get("methods", {}))
-        own = _mapping(f"methods.{name}", methods.get(name) or {})
-        shared = self.dataset(dataset).get("drsl") or {} if name.startswith("drsl") else {}
-        return {**_mapping(f"datasets.{dataset}.drsl", shared), **own}
+        block = self.dataset(dataset)
+        shared = _mapping(f"datasets.{dataset}.drsl", block.get("drsl") or {}) if name in _DRSL else {}
+        methods = _mapping("methods", self.content.get("methods") or {})
+        own = dict(_mapping(f"methods.{name}", methods.get(name) or {}))
+        apart = _mapping(f"methods.{name}.datasets", own.pop("datasets", None) or {})
+        for each in apart:
+            if each not in self.content["datasets"]:
+                near = did_you_mean(str(each), self.content["datasets"])
+                raise SettingError(f"methods.{name}.datasets.{each} is no data set of params.yaml{near}")
+        return {**shared, **own, **_mapping(f"methods.{name}.datasets.{dataset}", apart.get(dataset) or {})}
+
+    def grid(self, name: str) -> dict[str, list[Any]]:
+        """The values that `drsl tune` tries for a method, `grids.NAME`.
+
+        Args:
+            name: the method's name.
+
+        Returns:
+            Setting to its values, in the file's order; empty when there is no block.
+
+        Raises:
+            SettingError: a block is not a mapping, or a setting has not one or more different values in a list.
+        """
+        grids = _mapping("grids", self.content.get("grids") or {})
+        found = {}
+        for key, values in _mapping(f"grids.{name}", grids.get(name) or {}).items():
+            if not isinstance(values, list) or not values or any(each in values[:at] for at, each in enumerate(values)):
+                raise SettingError(f"grids.{name}.{key}: {values!r} must be a list of one or more different values")
+            found[str(key)] = values
+        return found
 
     @property
     def device(self) -> str:
@@ -168,7 +199,7 @@ def read_params(root: Path) -> Params:
         content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
         raise DamagedFile(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    known = ("run", "device", "datasets", "methods")
+    known = ("run", "device", "datasets", "methods", "grids")
     for key in _mapping("params.yaml", content):
         if key not in known:
             raise SettingError(f"{key} in params.yaml is not known{did_you_mean(str(key), known)}")

@@ -59,7 +59,7 @@ def published_remarks(dataset: str) -> dict[str, str]:
         The paper's name of a method to a remark; methods without one are left out.
 
     >>> published_remarks("wikipedia")["ACMR"]
-    'printed average is not the mean of the two (0.4455)'
+    'the printed average is a slip: the mean of the two is 0.4455'
     """
     return {row["method"]: row["remark"] for row in _rows() if row["dataset"] == dataset and row["remark"]}
 

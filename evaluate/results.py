@@ -14,6 +14,7 @@ import numpy as np
 
 from drsl.evaluate.average_precision import average_precision_of, check_cutoff, mean_over_queries
 from drsl.evaluate.curves import RECALL_LEVELS, interpolated_precision, precision_within
+from drsl.evaluate.queries import Query, write_queries
 from drsl.evaluate.ranking import ranked_hits, tied_share
 from drsl.evaluate.scores import Scores
 from drsl.features.atomic import write_json, write_text
@@ -40,6 +41,8 @@ class Result:
     """points (scope, precision of i2t, precision of t2i)"""
     warnings: tuple[str, ...] = field(default=())
     """what a reader of the numbers must know, one sentence each"""
+    queries: tuple[Query, ...] = field(default=())
+    """each query's average precision: the images', then the texts'"""
 
 
 def evaluate_scores(
@@ -94,6 +97,14 @@ def evaluate_scores(
             for key, each in directions.items()
             if each.counts["tied_pairs"] > TIED_SHARE_WARNING
         ),
+        queries=tuple(
+            Query(key, str(id), scores.classes[label], value)
+            for key, ids, labels in (
+                ("i2t", scores.image_id, scores.image_label),
+                ("t2i", scores.text_id, scores.text_label),
+            )
+            for id, label, value in zip(ids, labels.tolist(), directions[key].each, strict=True)
+        ),
     )
 
 
@@ -119,6 +130,7 @@ class _Direction:
             for hits in ranked_hits(score, query_label, gallery_label, name=name)
         ]
         has_relevant, *columns = (np.concatenate(column) for column in zip(*blocks, strict=True))
+        self.each: list[float] = columns[0][:, 0].tolist()
         means = [mean_over_queries(column, has_relevant) for column in columns]
         (self.map, *self.map_at), self.precision_recall, self.precision_scope = (each.tolist() for each in means)
         self.counts: dict[str, float | int] = {
@@ -135,7 +147,7 @@ def _points(places: Sequence[float], precisions: Sequence[Sequence[float]]) -> t
 
 
 def write_result(run: Run, result: Result) -> None:
-    """Writes a run's metrics (JSON) and curves (CSV), each in one piece; the metrics last.
+    """Writes a run's metrics (JSON), curves and queries (CSV), each in one piece; the metrics last.
 
     Args:
         run: the run's file names.
@@ -159,6 +171,7 @@ def write_result(run: Run, result: Result) -> None:
         )
     if bad := [key for key, value in result.metrics.items() if isinstance(value, float) and not np.isfinite(value)]:
         raise UserError(f"{run.result}: {bad[0]} is {result.metrics[bad[0]]}: fit the method again")
+    write_queries(run.queries, result.queries)
     write_text(run.precision_recall, _csv(("recall", "i2t_precision", "t2i_precision"), result.precision_recall))
     write_text(run.precision_scope, _csv(("scope", "i2t_precision", "t2i_precision"), result.precision_scope))
     write_json(run.result, result.metrics)

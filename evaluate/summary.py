@@ -1,4 +1,4 @@
-"""Tables over seeds: mean and standard deviation of each method's mAP, beside the published numbers."""
+"""A row a method: its mAP over seeds, its costs, how it stands to the reference; and all rows as CSV."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import csv
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from drsl.evaluate.published import PublishedMap, match_method
+from drsl.evaluate.significance import Comparison, Difference
 from drsl.features.errors import UserError
 
-__all__ = ["Row", "as_csv", "as_markdown", "summarize"]
+__all__ = ["Row", "as_csv", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,24 @@ class Row:
     """its sample standard deviation"""
     fit_seconds: float | None
     """mean seconds of fitting; None when a run does not tell"""
+    score_seconds: float | None = None
+    """mean seconds of scoring all test pairs; None when a run does not tell"""
+    peak_memory_mb: float | None = None
+    """largest peak memory of a run; None when a run does not tell"""
+    tied_share: float | None = None
+    """mean share of pairs of gallery items with equal scores over runs and directions; None when unknown"""
+    against: Comparison | None = None
+    """how it stands to the reference; None for the reference itself, or when there is nothing to compare"""
 
 
-def summarize(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
+def summarize(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], against: Mapping[str, Comparison] | None = None
+) -> list[Row]:
     """Puts each method's runs together.
 
     Args:
         results: method to its runs' metrics, one mapping a seed, as `read_result` gives them.
+        against: method to how it stands to the reference, as `compare_to_reference` gives it.
 
     Returns:
         One row a method, in the order given.
@@ -56,63 +68,49 @@ def summarize(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
     >>> round(row.i2t_map, 3), round(row.i2t_map_std, 3), row.seeds
     (0.6, 0.141, 2)
     """
-    return [_row(method, runs) for method, runs in results.items()]
+    return [_row(method, runs, (against or {}).get(method)) for method, runs in results.items()]
 
 
-def as_markdown(rows: Sequence[Row], published: Mapping[str, PublishedMap]) -> str:
-    """Draws a table for people, with the published numbers where there are any.
-
-    Args:
-        rows: what `summarize` gives.
-        published: the paper's name of a method to its numbers, as `published` gives them; may be empty.
-
-    Returns:
-        A Markdown table that ends with a line end. A standard deviation is shown for two seeds or more; the columns
-        of published numbers are left out when the table of them is empty.
-
-    >>> row = Row("cca", 1, 0.25, 0.0, 0.35, 0.0, 0.3, 0.0, 1.5)
-    >>> print(as_markdown([row], {"CCA": PublishedMap(0.225, 0.227, 0.226)}).splitlines()[-1])
-    | cca | 1 | 0.250 | 0.350 | 0.300 | 0.225 | 0.227 | 0.226 | 1.5 |
-    """
-    theirs = ["published i2t", "published t2i", "published mean"] if published else []
-    lines = [["method", "seeds", "i2t mAP", "t2i mAP", "mean mAP", *theirs, "fit seconds"]]
-    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
-    for row in rows:
-        numbers = match_method(row.method, published)
-        printed = [f"{number:.3f}" for number in numbers] if numbers else ["–"] * 3
-        lines.append(
-            [
-                row.method,
-                str(row.seeds),
-                *(_spread(row, key) for key in ("i2t_map", "t2i_map", "mean_map")),
-                *(printed if theirs else []),
-                "–" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
-            ]
-        )
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(
+    rows: Sequence[Row], published: Mapping[str, PublishedMap] | None = None, remarks: Mapping[str, str] | None = None
+) -> str:
     """Draws a table for programs.
 
     Args:
         rows: what `summarize` gives.
+        published: the paper's name of a method to its numbers, as `published` gives them.
+        remarks: the paper's name of a method to a remark, as `published_remarks` gives them.
 
     Returns:
-        CSV with a head line, one column a field of `Row`, numbers with 6 digits, empty where unknown.
+        CSV with a head line, numbers with 6 digits, empty where unknown: a column a field of `Row`; then the difference
+        to the reference of `mean`, `i2t` and `t2i` with the ends of its interval, p corrected and p alone; then the
+        published numbers and the remark on them.
 
-    >>> as_csv([Row("cca", 1, 0.25, 0.0, 0.35, 0.0, 0.3, 0.0, None)]).splitlines()[-1]
-    'cca,1,0.25,0.0,0.35,0.0,0.3,0.0,'
+    >>> as_csv([Row("cca", 1, 0.25, 0.0, 0.35, 0.0, 0.3, 0.0, None)]).splitlines()[-1][:35]
+    'cca,1,0.25,0.0,0.35,0.0,0.3,0.0,,,,'
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([field.name for field in fields(Row)])
+    own = [field.name for field in fields(Row) if field.name != "against"]
+    parts = [field.name for field in fields(Comparison)]
+    kinds = [field.name for field in fields(Difference)]
+    theirs = ("published_i2t", "published_t2i", "published_mean", "published_remark")
+    table.writerow(
+        [
+            *own,
+            *(f"{part}_difference{'' if kind == 'value' else f'_{kind}'}" for part in parts for kind in kinds),
+            *theirs,
+        ]
+    )
     for row in rows:
-        table.writerow([round(value, 6) if isinstance(value, float) else value for value in asdict(row).values()])
+        line = [getattr(row, key) for key in own]
+        line += [getattr(getattr(row.against, part), kind) if row.against else None for part in parts for kind in kinds]
+        line += [*(match_method(row.method, published or {}) or [None] * 3), match_method(row.method, remarks or {})]
+        table.writerow([round(value, 6) if isinstance(value, float) else value for value in line])
     return text.getvalue()
 
 
-def _row(method: str, runs: Sequence[Mapping[str, Any]]) -> Row:
+def _row(method: str, runs: Sequence[Mapping[str, Any]], against: Comparison | None) -> Row:
     if not runs:
         raise UserError(f"{method} has no run: make one with `drsl fit` and `drsl evaluate`")
     spread: dict[str, float] = {}
@@ -120,16 +118,21 @@ def _row(method: str, runs: Sequence[Mapping[str, Any]]) -> Row:
         values = [float(run[key]) for run in runs]
         spread[key] = statistics.fmean(values)
         spread[f"{key}_std"] = statistics.stdev(values) if len(values) > 1 else 0.0
-    seconds = [run.get("fit_seconds") for run in runs]
-    known = [float(each) for each in seconds if each is not None]
+    seconds = {key: _known(runs, key) for key in ("fit_seconds", "score_seconds")}
+    memory = _known(runs, "peak_memory_mb")
+    ties = [_known(runs, f"{direction}_tied_pairs") for direction in ("i2t", "t2i")]
     return Row(
         method=method,
         seeds=len(runs),
-        fit_seconds=statistics.fmean(known) if len(known) == len(runs) else None,
+        peak_memory_mb=max(memory) if memory else None,
+        tied_share=statistics.fmean([*ties[0], *ties[1]]) if all(ties) else None,
+        against=against,
+        **{key: statistics.fmean(found) if found else None for key, found in seconds.items()},
         **spread,
     )
 
 
-def _spread(row: Row, key: str) -> str:
-    mean, deviation = getattr(row, key), getattr(row, f"{key}_std")
-    return f"{mean:.3f} ± {deviation:.3f}" if row.seeds > 1 else f"{mean:.3f}"
+def _known(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    """A number of each run; none at all when a run lacks it."""
+    found = [run.get(key) for run in runs]
+    return [] if None in found else [float(each) for each in found if each is not None]

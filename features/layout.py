@@ -169,3 +169,8 @@ class Run:
     def precision_scope(self) -> Path:
         """The precision-scope curves (CSV)."""
         return self._file(".precision_scope.csv")
+
+    @property
+    def queries(self) -> Path:
+        """The average precision of each query (CSV)."""
+        return self._file(".queries.csv")

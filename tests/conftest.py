@@ -23,14 +23,25 @@ settings.register_profile("thorough", settings.get_profile("quick"), max_example
 settings.load_profile("quick")
 
 
-@pytest.fixture(scope="session")
-def public_trees() -> ModuleType:
-    """The functions of public_trees.py, which make small folders in the layouts of the public data sets."""
-    path = Path(__file__).with_name("public_trees.py")
-    spec = importlib.util.spec_from_file_location("public_trees", path)
+def _module(name: str) -> ModuleType:
+    """A file beside this one; the tests are no package."""
+    spec = importlib.util.spec_from_file_location(Path(name).name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def public_trees() -> ModuleType:
+    """The functions of public_trees.py, which make small folders in the layouts of the public data sets."""
+    return _module("public_trees")
+
+
+@pytest.fixture(scope="session")
+def make_paired_toy() -> Callable[..., tuple[Features, Features]]:
+    """Builds a paired toy problem with a known latent."""
+    make: Callable[..., tuple[Features, Features]] = _module("paired_toy").make_paired_toy
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ _PUBLIC = ("wikipedia", "pascal", "nuswide10k", "xmedianet")
 _IMAGE = ("drsl.extract.image_config", "drsl.extract.image_build", "drsl.extract.image_encoder")
 _TEXT = ("drsl.extract.text_config", "drsl.extract.text_build", "drsl.extract.text_encoder")
 _SOURCES = tuple(f"drsl.extract.sources.{each}" for each in (*_PUBLIC, "emoji", "folder", "manifest_file"))
+_METHODS = tuple(f"drsl.train.methods.{each.stem}" for each in sorted((ROOT / "train" / "methods").glob("[!_]*.py")))
 # A stage's command, and what it imports by name only.
 ENTRIES = {
     "prepare": ("drsl.commands.data_prepare", *_SOURCES),
@@ -35,7 +36,7 @@ ENTRIES = {
     "finetune-text": ("drsl.commands.finetune", *_TEXT),
     "encode-image": ("drsl.commands.encode", *_IMAGE),
     "encode-text": ("drsl.commands.encode", *_TEXT),
-    "fit": ("drsl.commands.fit", "drsl.train.methods.drsl"),
+    "fit": ("drsl.commands.fit", *_METHODS),
     "evaluate": ("drsl.commands.evaluate",),
     "report": ("drsl.commands.report",),
 }

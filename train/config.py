@@ -59,6 +59,8 @@ class DrslConfig:
     """`auto`, `numba` (CPU), `triton` (GPU), `l1` or `blocks`"""
     precision: str = "float32"
     """of the matrix products in training: `float32`, `bfloat16`, or `auto`: the faster of the two by a measurement"""
+    standardise: bool = False
+    """features are given mean 0 and deviation 1, column by column, as the train split has them"""
 
     def __post_init__(self) -> None:
         choose("fusion", self.fusion, FUSIONS)
@@ -102,6 +104,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "epochs": 150,
         "loss_reduction": "sum",
         "validate_every": 1,
+        "standardise": False,
     },
     # The authors' repository (wangxu-scu/DRSL, written for XMediaNet).
     "released": {
@@ -118,6 +121,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "epochs": 20,
         "loss_reduction": "per_batch",
         "validate_every": 1,
+        "standardise": False,
     },
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from drsl.train.inputs import Standardize
+
 __all__ = ["Fnn"]
 
 
@@ -17,10 +19,12 @@ class Fnn(nn.Module):
         width: width of the feature.
         layers: widths of the layers; the last is the representation.
         batch_norm: normalise before each ReLU.
+        standardise: put `inputs` in front, which is to be fitted to training features.
     """
 
-    def __init__(self, width: int, layers: Sequence[int], batch_norm: bool = False) -> None:
+    def __init__(self, width: int, layers: Sequence[int], batch_norm: bool = False, standardise: bool = False) -> None:
         super().__init__()
+        self.inputs = Standardize(width) if standardise else None  # None leaves the names of the state as they are
         parts: list[nn.Module] = []
         for before, after in zip((width, *layers[:-1]), layers, strict=True):
             parts += [nn.Linear(before, after), *([nn.BatchNorm1d(after)] if batch_norm else []), nn.ReLU()]
@@ -35,4 +39,4 @@ class Fnn(nn.Module):
         Returns:
             (n, layers[-1]), after ReLU.
         """
-        return self.layers(feature)
+        return self.layers(feature if self.inputs is None else self.inputs(feature))

@@ -7,7 +7,7 @@ from torch import nn
 
 from drsl.features.errors import choose
 
-__all__ = ["INPUTS", "Standardize", "UnitNorm", "make_inputs"]
+__all__ = ["INPUTS", "Standardize", "UnitNorm", "make_inputs", "total_variance"]
 
 INPUTS = ("raw", "standard", "unit")
 """As they are; mean 0 and deviation 1 on train, column by column; rows of length 1."""
@@ -83,3 +83,16 @@ def make_inputs(kind: str, width: int) -> nn.Module:
     """
     choose("inputs", kind, INPUTS)
     return Standardize(width) if kind == "standard" else UnitNorm() if kind == "unit" else nn.Identity()
+
+
+@torch.no_grad()
+def total_variance(feature: torch.Tensor) -> float:
+    """What the best constant leaves of a reconstruction: errors divided by it compare across widths and scales.
+
+    Args:
+        feature: (n, width), as a network sees them.
+
+    Returns:
+        The sum of the columns' variances; positive.
+    """
+    return max(float(feature.var(dim=0, correction=0).sum()), 1e-30)

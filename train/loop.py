@@ -73,6 +73,9 @@ def train_drsl(
     train_image, train_text = (Side(each, rows_of(each, "train"), device) for each in (image, text))
     if not len(train_image) or not len(train_text):
         raise UserError("there is no training image or no training text: see the split column of the manifest")
+    for fnn, side in ((model.image_fnn, train_image), (model.text_fnn, train_text)):
+        if fnn.inputs is not None:
+            fnn.inputs.fit(side.feature())
     val_image, val_text = (Side(each, rows_of(each, "val"), device) for each in (image, text))
     validates = bool(np.isin(val_image.numbers, val_text.numbers).any())  # else no query has a relevant item
     if len(train_image) == len(train_text) == 1 and (config.fnn_batch_norm or config.relation_batch_norm):

@@ -16,15 +16,15 @@ class DrslModel(nn.Module):
     """Cached features to relation scores.
 
     Args:
-        config: widths, fusion and batch norm.
+        config: widths, fusion, batch norm, and whether inputs are standardised.
         image_dim: width of the image feature.
         text_dim: width of the text feature.
     """
 
     def __init__(self, config: DrslConfig, image_dim: int, text_dim: int) -> None:
         super().__init__()
-        self.image_fnn = Fnn(image_dim, config.image_fnn, config.fnn_batch_norm)
-        self.text_fnn = Fnn(text_dim, config.text_fnn, config.fnn_batch_norm)
+        self.image_fnn = Fnn(image_dim, config.image_fnn, config.fnn_batch_norm, config.standardise)
+        self.text_fnn = Fnn(text_dim, config.text_fnn, config.fnn_batch_norm, config.standardise)
         self.relation = RelationNetwork(
             config.image_fnn[-1],
             config.relation,

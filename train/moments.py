@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drsl.features.errors import UserError
 from drsl.features.store import Features
 from drsl.train.side import couples, rows_of
 
@@ -69,9 +70,12 @@ def training_moments(image: Features, text: Features, *, method: str = "", energ
         The sums.
 
     Raises:
-        UserError: couples are needed, and there is none.
+        UserError: couples are needed, and there is none; or a side has no items.
     """
     rows = couples(image, text, "train", method) if method else (rows_of(image, "train"), rows_of(text, "train"))
+    for side, each in zip(("image", "text"), rows, strict=True):
+        if not len(each):
+            raise UserError(f"the train split has no {side}: give some in the manifest")
     views = _view(image, rows[0], energy), _view(text, rows[1], energy)
     return Moments(*views, _cross(image, text, *rows, *views) if method else None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
@@ -43,6 +45,19 @@ class Side:
             (b, d) on the device.
         """
         return self._feature[self._row if places is None else self._row[places]]
+
+    def with_feature(self, feature: torch.Tensor) -> Side:
+        """The same items with other features, such as what frozen layers make of them.
+
+        Args:
+            feature: (n, k) on the device, a row for each item of this side.
+
+        Returns:
+            A new side; the labels are shared.
+        """
+        other = copy.copy(self)
+        other._feature, other._row = feature, torch.arange(len(self), device=feature.device)
+        return other
 
 
 def rows_of(features: Features, split: str) -> np.ndarray:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import resource
-import sys
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from drsl.evaluate.scores import open_score_writer
 from drsl.features.atomic import write_json, write_text
 from drsl.features.layout import Run
 from drsl.features.store import Features
+from drsl.train.code import code_digest
+from drsl.train.memory import peak_memory, restart_peak
 from drsl.train.methods.base import Method
 from drsl.train.score import score_blocks
 
-__all__ = ["fit_stage"]
+__all__ = ["fit_stage", "recipe"]
 
 
 def fit_stage(
@@ -28,6 +29,7 @@ def fit_stage(
     seed: int,
     device: str = "cpu",
     progress: Callable[[int, int, str], None] | None = None,
+    made_by: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Fits a method on train and val, writes it with its log, then scores all test images against all test texts.
 
@@ -39,24 +41,29 @@ def fit_stage(
         seed: of the fit.
         device: `cpu` or `cuda`.
         progress: called with (steps done, steps in all, a word on the state).
+        made_by: what `recipe` gave of the method before anything of it was settled, for the model's file; None: what it
+            gives now.
 
     Returns:
-        `fit_seconds`, `score_seconds` and `peak_memory_mb` of the process, as written to `run.cost`.
+        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost`. The peak is of this run, or of the
+        process where the system cannot tell.
 
     Raises:
         UserError: the features cannot be learned from, a score is not finite, or a file cannot be written.
     """
+    made_by = recipe(method, image, text, seed) if made_by is None else made_by
+    restart_peak()
     start = time.perf_counter()
     method.fit(image, text, seed=seed, device=device, progress=progress)
     fitted = time.perf_counter()
-    method.provenance = {
+    origin = {
         "dataset": str(image.attrs.get("dataset", "")),
         "seed": seed,
-        "image_fingerprint": str(image.attrs.get("fingerprint", "")),
-        "image_digest": str(image.attrs.get("digest", "")),
-        "text_fingerprint": str(text.attrs.get("fingerprint", "")),
-        "text_digest": str(text.attrs.get("digest", "")),
+        **_fingerprints(image, text),
     }
+    method.provenance = {**origin, "made_by": dict(made_by)}
+    for old in (run.scores, run.cost):  # a run that is killed from here on must not look whole
+        old.unlink(missing_ok=True)
     method.save(run.model)
     write_text(run.log, _csv(method))
     query, gallery = image.select("test"), text.select("test")
@@ -68,17 +75,47 @@ def fit_stage(
         image_label=query.label,
         text_label=gallery.label,
         classes=image.classes,
-        attrs={"method": method.name, **method.provenance},
+        attrs={"method": method.name, **origin},
     ) as writer:
         for first, block in score_blocks(method, query.feature, gallery.feature):
             writer.write(first, block)
     cost = {
         "fit_seconds": round(fitted - start, 3),
         "score_seconds": round(time.perf_counter() - begin, 3),
-        "peak_memory_mb": round(_peak_memory() / 2**20, 1),
+        "peak_memory_mb": round(peak_memory() / 2**20, 1),
     }
     write_json(run.cost, cost)
     return cost
+
+
+def recipe(method: Method, image: Features, text: Features, seed: int) -> dict[str, str]:
+    """What decides a run's outcome: two runs with equal recipes need not both be made.
+
+    The device, the number of threads and the versions of other libraries are not in it.
+
+    Args:
+        method: not fitted yet, with the settings that were asked for.
+        image: features of all splits.
+        text: features of all splits.
+        seed: of the fit.
+
+    Returns:
+        `settings` (JSON), `seed`, the digests of both feature files, and `code`, the digest of the method's code.
+    """
+    return {
+        "settings": json.dumps(method.settings, sort_keys=True),
+        "seed": str(seed),
+        **{key: value for key, value in _fingerprints(image, text).items() if key.endswith("digest")},
+        "code": code_digest(type(method).__module__),
+    }
+
+
+def _fingerprints(image: Features, text: Features) -> dict[str, str]:
+    return {
+        f"{side}_{key}": str(features.attrs.get(key, ""))
+        for side, features in (("image", image), ("text", text))
+        for key in ("fingerprint", "digest")
+    }
 
 
 def _csv(method: Method) -> str:
@@ -87,9 +124,3 @@ def _csv(method: Method) -> str:
     writer.writerow(method.log_columns)
     writer.writerows([row[0], *(f"{each:.6g}" if each == each else "" for each in row[1:])] for row in method.log)
     return buffer.getvalue()
-
-
-def _peak_memory() -> int:
-    """Largest resident size of this process, bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -39,7 +39,8 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
         raise MissingFile(
             f"{project.layout.show(run.cost)} is not there: run `drsl fit -d {dataset} -m {method} -s {seed}`"
         )
-    with project.writing(f"evaluate@{dataset}-{method}-{seed}", run.result, run.precision_recall, run.precision_scope):
+    outputs = (run.result, run.queries, run.precision_recall, run.precision_scope)
+    with project.writing(f"evaluate@{dataset}-{method}-{seed}", *outputs):
         result = evaluate_scores(scores, scope=config.scope, at=config.at, cost=json.loads(run.cost.read_text("utf-8")))
         write_result(run, result)
     found = result.metrics

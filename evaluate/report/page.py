@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from drsl.evaluate.report.examples import Example
+from drsl.evaluate.tables import Table
+
+if TYPE_CHECKING:
+    from drsl.evaluate.report.build import Report
 
 __all__ = ["render_page"]
 
@@ -21,6 +26,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var
 table { border-collapse: collapse; display: block; overflow-x: auto }
 td, th { border: 1px solid var(--line); padding: .3rem .6rem; text-align: right }
 td:first-child, th:first-child { text-align: left }
+tr.reference { font-weight: bold } .notes { font-size: .85rem } a { color: inherit }
 .curves { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0 }
 .hits { display: flex; flex-wrap: wrap; gap: .5rem; margin: .3rem 0 1.2rem } .hit { width: 104px; font-size: .75rem }
 .hit img { width: 96px; height: 96px; object-fit: contain; background: #fff; border: 4px solid var(--bad) }
@@ -29,26 +35,18 @@ svg text { fill: var(--text); font: 12px system-ui, sans-serif }
 """
 
 
-def render_page(
-    dataset: str,
-    table: str,
-    encoders: Mapping[str, Mapping[str, float]],
-    curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
-    examples: Sequence[Example],
-) -> str:
+def render_page(report: Report) -> str:
     """Draws the report as HTML.
 
     Args:
-        dataset: its name.
-        table: the methods' numbers as a Markdown table.
-        encoders: modality to the accuracy of its classifier by split.
-        curves: direction to method to points (recall, precision).
-        examples: queries with their best answers.
+        report: what the result files say.
 
     Returns:
         A whole HTML document; every text in it is escaped.
     """
-    name = escape(dataset)
+    name = escape(report.dataset)
+    shown = {row.method: report.described[row.method] for row in report.rows if row.method in report.described}
+    encoders, curves, examples = report.encoders, report.curves, report.examples
     parts = [
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>drsl: {name}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
@@ -56,15 +54,23 @@ def render_page(
         "<h2>mAP@ALL on the test split</h2>\n"
         "<p>i2t: image queries, text gallery; t2i: text queries, image gallery. Mean and standard deviation over "
         "seeds.</p>\n",
-        _table([line.strip("| \n").split(" | ") for line in table.splitlines()]),
+        _table(report.table, shown, report.reference),
+        *(f"<p>{escape(sentence)}</p>\n" for sentence in report.findings),
+        "<h2>What the methods cost</h2>\n",
+        _table(report.costs, shown, report.reference),
     ]
+    if shown:
+        lines = (f'<dt id="{_anchor(key)}">{escape(key)}</dt><dd>{escape(text)}</dd>\n' for key, text in shown.items())
+        parts += ["<h2>What the methods are</h2>\n<dl>\n", *lines, "</dl>\n"]
     if encoders:
-        rows = [["classifier of stage one", "train", "val", "test"]] + [
-            [modality, *(f"{found.get(f'{split}_accuracy', float('nan')):.3f}" for split in ("train", "val", "test"))]
+        rows = tuple(
+            (modality, *(f"{found.get(f'{split}_accuracy', float('nan')):.3f}" for split in ("train", "val", "test")))
             for modality, found in encoders.items()
-        ]
-        parts += ["<h2>Accuracy of the encoders' own classifiers</h2>\n", _table([rows[0], [], *rows[1:]])]
-    parts.append('<h2>Precision and recall (first seed)</h2>\n<div class="curves">\n')
+        )
+        table = Table(("classifier of stage one", "train", "val", "test"), rows)
+        parts += ["<h2>Accuracy of the encoders' own classifiers</h2>\n", _table(table)]
+    some = f", the {len(curves['i2t'])} best methods" if len(curves["i2t"]) < len(report.rows) else ""
+    parts.append(f'<h2>Precision and recall (first seed{some})</h2>\n<div class="curves">\n')
     titles = {"i2t": "image to text", "t2i": "text to image"}
     parts += [_figure(titles[direction], methods) for direction, methods in curves.items()]
     parts.append("</div>\n<h2>Texts and the test images found with them</h2>\n")
@@ -74,11 +80,20 @@ def render_page(
     return "".join(parts)
 
 
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    head, _, *rows = lines
-    cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f"<table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+def _table(table: Table, described: Collection[str] = (), reference: str | None = None) -> str:
+    """A table with its notes; the described methods link to their description, the reference's row is marked."""
+    cells = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
+    lines = []
+    for first, *rest in table.rows:
+        name = f'<a href="#{_anchor(first)}">{escape(first)}</a>' if first in described else escape(first)
+        mark = ' class="reference"' if first == reference else ""
+        lines.append(f"<tr{mark}><td>{name}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>\n")
+    notes = f'<p class="notes">{"<br>".join(escape(note) for note in table.notes)}</p>\n' if table.notes else ""
+    return f"<table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody>\n</table>\n{notes}"
+
+
+def _anchor(method: str) -> str:
+    return f"method-{escape(method, quote=True)}"
 
 
 def _figure(title: str, methods: Mapping[str, Sequence[tuple[float, float]]]) -> str:

@@ -70,7 +70,7 @@ def test_the_page_stands_alone_and_escapes_texts(layout):
     page = (layout.report / "index.html").read_text("utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
     assert page.count("<polyline") == 4  # two methods, two directions
     assert all(f'alt="{"&lt;script&gt;"}' in image for image in re.findall(r"<img [^>]*>", page))
 
@@ -96,6 +96,55 @@ def test_results_without_score_files_still_make_a_table(layout):
     report = write_report(layout)
     assert len(report.rows) == 2
     assert report.examples == []
+
+
+def test_methods_are_compared_query_by_query(layout):
+    report = write_report(layout)
+    assert report.reference == "drsl-c"
+    best, other = report.rows
+    assert best.against is None
+    assert other.against.mean.value == pytest.approx(other.mean_map - best.mean_map, abs=2e-6)
+    assert other.against.i2t.value == pytest.approx(other.i2t_map - best.i2t_map, abs=2e-6)
+    assert any("Against drsl-c, of 1 method" in each for each in report.findings)
+    text = (layout.report / "table.md").read_text("utf-8")
+    assert "reference" in text
+    assert all(sentence in text for sentence in report.findings)
+    assert "fit seconds" in text
+    page = (layout.report / "index.html").read_text("utf-8")
+    assert page.count('<tr class="reference">') == 2  # in both tables
+
+
+def test_without_the_queries_there_is_no_comparison(layout):
+    layout.run("drsl-c", 1).queries.unlink()
+    assert all(row.against is None for row in gather(layout).rows)
+    layout.run("cca", 0).queries.unlink()
+    assert any("Not compared with drsl-c: cca" in each for each in gather(layout).findings)
+
+
+def test_runs_on_other_queries_are_not_compared(layout):
+    path = layout.run("cca", 1).queries
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert gather(layout).rows[1].against is None
+
+
+def test_without_the_reference_there_is_no_comparison(layout):
+    for seed in (0, 1):
+        layout.run("drsl-c", seed).result.unlink()
+    report = gather(layout)
+    assert report.reference is None
+    assert not any("against" in title for title in report.table.head)
+
+
+def test_names_link_to_what_the_methods_are(layout):
+    page = layout.root / "docs" / "methods.md"
+    page.parent.mkdir()
+    page.write_text("# Methods\n\n## cca\n\nCanonical <correlation>\nanalysis.\n\nMore.\n\n## mvda\n\nNo.\n", "utf-8")
+    write_report(layout)
+    assert "[cca](../../docs/methods.md#cca)" in (layout.report / "table.md").read_text("utf-8")
+    html = (layout.report / "index.html").read_text("utf-8")
+    assert '<a href="#method-cca">cca</a>' in html
+    assert '<dt id="method-cca">cca</dt><dd>Canonical &lt;correlation&gt; analysis.</dd>' in html
+    assert "mvda" not in html
 
 
 def test_no_result_says_what_to_run(tmp_path):

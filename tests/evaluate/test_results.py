@@ -223,3 +223,22 @@ def test_a_damaged_result_names_the_command(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(DamagedFile, match=r"make it again with `drsl evaluate -d pascal -m cca -s 2`"):
         read_result(path)
+
+
+def test_each_querys_average_precision_is_written(scores, tmp_path):
+    run = Layout(tmp_path, "toy").run("drsl-c", 0)
+    result = evaluate_scores(scores, scope=[1], at=[3], cost={})
+    write_result(run, result)
+    with run.queries.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for direction, ids, labels, score, gallery in (
+        ("i2t", scores.image_id, scores.image_label, scores.score, scores.text_label),
+        ("t2i", scores.text_id, scores.text_label, scores.score.T, scores.image_label),
+    ):
+        found = [row for row in rows if row["direction"] == direction]
+        assert [row["id"] for row in found] == ids.tolist()
+        assert [row["class"] for row in found] == [scores.classes[label] for label in labels]
+        expected = average_precision(score, labels, gallery)
+        values = [float(row["average_precision"] or "nan") for row in found]
+        np.testing.assert_allclose(values, expected.round(6), atol=1e-9)
+        assert np.nanmean(values) == pytest.approx(result.metrics[f"{direction}_map"], abs=2e-6)

@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from drsl.evaluate import PublishedMap, Row, as_csv, as_markdown, published, summarize
+from drsl.evaluate import Comparison, Difference, Row, as_csv, published, published_remarks, summarize
 from drsl.features.errors import UserError
 
 
@@ -49,33 +49,6 @@ def test_a_method_without_a_run_is_an_error():
     assert summarize({}) == []
 
 
-def test_markdown_puts_published_numbers_beside_ours():
-    lines = as_markdown(summarize(RESULTS), published("wikipedia")).splitlines()
-    assert lines == [
-        "| method | seeds | i2t mAP | t2i mAP | mean mAP "
-        "| published i2t | published t2i | published mean | fit seconds |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| drsl-c | 3 | 0.520 ± 0.020 | 0.400 ± 0.020 | 0.460 ± 0.017 | 0.523 | 0.475 | 0.499 | 12.0 |",
-        "| cca | 1 | 0.250 | 0.200 | 0.225 | 0.357 | 0.326 | 0.341 | 0.5 |",
-    ]
-
-
-def test_markdown_without_published_numbers():
-    (row,) = summarize({"cosine": [run(0.1, 0.3)]})
-    assert as_markdown([row], {}).splitlines()[-1] == "| cosine | 1 | 0.100 | 0.300 | 0.200 | – |"
-    some = {"CCA": PublishedMap(0.1, 0.2, 0.15)}
-    assert as_markdown([row], some).splitlines()[-1] == "| cosine | 1 | 0.100 | 0.300 | 0.200 | – | – | – | – |"
-    table = as_markdown([], {})
-    assert table.count("\n") == 2
-    assert table.endswith(" |\n")
-
-
-@pytest.mark.parametrize("table", [{}, {"CCA": PublishedMap(0.1, 0.2, 0.15)}])
-def test_every_line_of_markdown_has_the_same_cells(table):
-    lines = as_markdown(summarize(RESULTS), table).splitlines()
-    assert len({line.count("|") for line in lines}) == 1
-
-
 def test_csv_can_be_read_back():
     rows = summarize({**RESULTS, "a,b": [run(1 / 3, 1 / 3)]})
     found = list(csv.DictReader(io.StringIO(as_csv(rows))))
@@ -85,3 +58,23 @@ def test_csv_can_be_read_back():
     assert found[2]["i2t_map"] == "0.333333"
     assert found[2]["fit_seconds"] == ""
     assert "\r" not in as_csv(rows)
+
+
+def test_costs_and_ties():
+    runs = [run(0.1, 0.3, score_seconds=1.0, peak_memory_mb=100.0, i2t_tied_pairs=0.02, t2i_tied_pairs=0.0)]
+    runs.append(run(0.1, 0.3, score_seconds=3.0, peak_memory_mb=300.0, i2t_tied_pairs=0.04, t2i_tied_pairs=0.02))
+    (row,) = summarize({"cca": runs})
+    assert (row.score_seconds, row.peak_memory_mb, row.tied_share) == (2.0, 300.0, pytest.approx(0.02))
+    (row,) = summarize({"cca": [*runs, run(0.1, 0.3)]})
+    assert (row.score_seconds, row.peak_memory_mb, row.tied_share) == (None, None, None)
+
+
+def test_csv_has_the_comparison_and_the_published_numbers():
+    part = Difference(-0.1, -0.2, 0.05, 0.03, 0.01)
+    rows = summarize({"drsl-c": RESULTS["drsl-c"], "ccl": RESULTS["cca"]}, {"ccl": Comparison(part, part, part)})
+    text = as_csv(rows, published("wikipedia"), published_remarks("wikipedia"))
+    drsl, ccl = csv.DictReader(io.StringIO(text))
+    assert (drsl["mean_difference"], drsl["published_i2t"], drsl["published_remark"]) == ("", "0.523", "")
+    assert (ccl["t2i_difference"], ccl["mean_difference_low"], ccl["mean_difference_p"]) == ("-0.1", "-0.2", "0.03")
+    assert (ccl["i2t_difference_p_alone"], ccl["published_mean"]) == ("0.01", "0.481")
+    assert "quoted" in ccl["published_remark"]

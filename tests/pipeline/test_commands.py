@@ -87,6 +87,21 @@ def test_stage_two(drsl, project):
     assert "http" not in page.replace("http-equiv", "")  # no outside resource
 
 
+def test_scores_that_do_not_separate_are_a_warning(drsl, project):
+    path = project / "params.yaml"
+    good = path.read_text()
+    try:
+        path.write_text(good.replace("learning_rate: 0.001", "learning_rate: 0.000000001", 1))
+        found = drsl("fit", *D, "-m", "drsl-c", "-s", 7)
+    finally:
+        path.write_text(good)
+    assert found.code == 0
+    assert "fitted in" in found.out
+    (line,) = (each for each in found.err.splitlines() if each.startswith("warning: "))
+    assert "drsl-c hardly separates" in line
+    assert "standardise: true, or take drsl-plus" in line
+
+
 def test_search(drsl, project, tmp_path):
     found = drsl("search", *D, "red fruit", "-k", 3, "--json", "--save", tmp_path / "sheet.png")
     assert found.code == 0, found.err

@@ -14,8 +14,31 @@ from drsl.train.kernels import blocks
 
 CLASSES = 3
 # What makes the other methods small.
+PLUS = {"representation": 24, "hidden": 8, "epochs": 6, "batch": 20, "learning_rate": 5e-3}
 SMALL = {
+    "dcca": {"hidden": [16], "components": 4, "epochs": 5, "batch": 45, "learning_rate": 5e-3},
+    "dccae": {"hidden": [16], "components": 4, "epochs": 5, "batch": 45, "learning_rate": 5e-3},
+    "acmr": {"image_hidden": [16], "text_hidden": [16], "components": 8, "epochs": 5, "batch": 20},
+    "cm-gans": {"hidden": 16, "discriminator": 8, "epochs": 4, "batch": 30, "generator_steps": 2},
+    "drsl-plus": PLUS,
+    "drsl-plus-no-relation": PLUS,
+    "drsl-plus-cross-entropy": PLUS,
+    "cmdn": {
+        **{"alone": [16, 8], "image_layers": [16, 8], "text_layers": [8, 8], "joint": 12, "fused": 8, "hidden": 8},
+        **{"common": [8, 6], "stage_epochs": 3, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    },
+    "ccl": {
+        **{"image_layers": [16, 8], "text_layers": [8, 8], "code": 8, "hidden": 8},
+        **{"stage_epochs": 3, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    },
+    "mcsm": {"dim": 8, "references": 10, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
     "deep-sm": {"hidden": 16, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "dscmr": {"hidden": 16, "space": 12, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "sdml": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12, "text_learning_rate": 5e-3},
+    "man": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "discriminator": 8},
+    "mrl": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3, "space": 12},
+    "fume": {"hidden": [16], "epochs": 5, "batch": 20, "learning_rate": 5e-3},
+    "fgcrossnet": {"hidden": 16, "trunk": 12, "quadruplets": 64, "epochs": 5, "batch": 20, "learning_rate": 5e-3},
 }
 TINY = {
     "image_fnn": [24, 12],

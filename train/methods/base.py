@@ -37,6 +37,8 @@ class Method(ABC):
     def __init__(self) -> None:
         self.log: list[Sequence[float]] = []
         """rows of the training log, in the order of `log_columns`"""
+        self.warnings: list[str] = []
+        """what the last fit gives reason to doubt, and what may help, a line each"""
         self.provenance: dict[str, Any] = {}
         """what the method was fitted on; kept in its file"""
         self.classes = 0

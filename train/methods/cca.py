@@ -19,7 +19,7 @@ from drsl.features.store import Features
 from drsl.train.methods.linear import LinearConfig, LinearMethod, Solution, require_candidates
 from drsl.train.moments import Moments, training_moments
 
-__all__ = ["Cca", "CcaConfig", "CcaPaper", "canonical_directions"]
+__all__ = ["Cca", "CcaConfig", "CcaPaper", "canonical_directions", "ridge_factor"]
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,7 @@ def canonical_directions(moments: Moments, ridge: float, components: int) -> tup
     degrees = moments.image.count - 1
     if degrees < 1 or moments.cross is None:
         raise UserError("CCA needs two or more couples of an image and a text in the train split")
-    factors = []
-    for view in (moments.image, moments.text):
-        covariance = view.scatter / degrees
-        covariance[np.diag_indices_from(covariance)] += ridge * max(np.trace(covariance) / len(covariance), 1e-30)
-        try:
-            factors.append(scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False))
-        except scipy.linalg.LinAlgError:
-            raise UserError(f"ridge: {ridge} is too small for features that depend on each other: raise it") from None
-    left, right = factors
+    left, right = (ridge_factor(view.scatter / degrees, ridge) for view in (moments.image, moments.text))
     half = scipy.linalg.solve_triangular(left, moments.cross / degrees, lower=True, check_finite=False)
     inner = scipy.linalg.solve_triangular(right, half.T, lower=True, check_finite=False).T
     u, correlation, v = scipy.linalg.svd(inner, full_matrices=False, overwrite_a=True, check_finite=False)
@@ -100,3 +92,25 @@ def canonical_directions(moments: Moments, ridge: float, components: int) -> tup
     image = scipy.linalg.solve_triangular(left, u[:, :count], lower=True, trans="T", check_finite=False)
     text = scipy.linalg.solve_triangular(right, v[:count].T, lower=True, trans="T", check_finite=False)
     return image, text, correlation[:count]
+
+
+def ridge_factor(covariance: np.ndarray, ridge: float) -> np.ndarray:
+    """The Cholesky factor of a covariance with a ridge.
+
+    Args:
+        covariance: (d, d) symmetric, of any scale.
+        ridge: c, as a multiple of the mean of its diagonal.
+
+    Returns:
+        (d, d) lower triangular L with L LT = covariance + r I.
+
+    Raises:
+        UserError: the covariance cannot be inverted with so small a ridge.
+    """
+    whole = covariance.copy()
+    whole[np.diag_indices_from(whole)] += ridge * max(np.trace(covariance) / len(covariance), 1e-30)
+    try:
+        factor: np.ndarray = scipy.linalg.cholesky(whole, lower=True, overwrite_a=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        raise UserError(f"ridge: {ridge} is too small for features that depend on each other: raise it") from None
+    return factor

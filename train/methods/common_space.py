@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +17,7 @@ _ROWS = 4096
 class CommonSpace(ConfiguredMethod):
     """A subclass embeds features of one modality; scores are cosines, or inner products with `cosine = False`."""
 
-    cosine: ClassVar[bool] = True
+    cosine: bool = True
 
     @abstractmethod
     def _embed(self, modality: str, feature: np.ndarray) -> np.ndarray:

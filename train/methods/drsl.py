@@ -17,6 +17,7 @@ from drsl.train.loop import LOG_COLUMNS, train_drsl
 from drsl.train.methods.base import Method, Progress
 from drsl.train.model import DrslModel
 from drsl.train.precision import faster_precision
+from drsl.train.separation import separation_warnings
 from drsl.train.settings import plain_settings
 
 __all__ = ["DrslAdd", "DrslConcat", "DrslMul", "DrslSub"]
@@ -83,7 +84,7 @@ class _Drsl(Method):
             progress: called with (steps done, steps in all, a word on the last epoch).
 
         Returns:
-            The method itself; `log` has a row an epoch.
+            The method itself; `log` has a row an epoch, and `warnings` a line when the scores do not separate.
 
         Raises:
             UserError: there is nothing to train on, or the loss is no longer finite.
@@ -97,6 +98,9 @@ class _Drsl(Method):
         log = train_drsl(model, image, text, self.config, seed=seed, device=device, progress=progress)
         self.model, self.device = model, device
         self.log = [astuple(entry) for entry in log]
+        standardise = [] if self.config.standardise else ["set standardise: true"]
+        advice = ["raise epochs or learning_rate", *standardise, "take drsl-plus"]
+        self.warnings = separation_warnings(self.name, LOG_COLUMNS, self.log, advice)
         return self
 
     def score(self, image_feature: np.ndarray, text_feature: np.ndarray) -> np.ndarray:

@@ -6,13 +6,14 @@ import copy
 import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from drsl.features.errors import UserError, choose, require
 from drsl.features.store import Features
@@ -22,7 +23,7 @@ from drsl.train.methods.base import Progress
 from drsl.train.methods.common_space import CommonSpace
 from drsl.train.side import Side, couples, rows_of
 
-__all__ = ["Batch", "NetworkConfig", "NetworkMethod", "TwoNetworks", "layers"]
+__all__ = ["Batch", "LayersConfig", "NetworkConfig", "NetworkMethod", "TwoNetworks", "layers"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class NetworkConfig:
     """epochs without a better val mAP after which training ends"""
     clip: float = 5.0
     """largest norm of the gradient; 0 leaves it as it is"""
+    learning_rate_decay: float = 1.0
+    """the learning rate is multiplied by this after each epoch"""
+    validate_every: int = 1
+    """epochs between two looks at the val split; the best is kept"""
+    average: float = 0.0
+    """after each step the weights that are judged and kept are this share of themselves and the rest the step's; 0: the
+    step's own"""
 
     def __post_init__(self) -> None:
         choose("inputs", self.inputs, INPUTS)
@@ -52,9 +60,24 @@ class NetworkConfig:
         require(all(0 <= beta < 1 for beta in self.betas), f"betas: {list(self.betas)} must be in [0, 1)")
         for key in ("weight_decay", "clip"):
             require(0 <= getattr(self, key) < math.inf, f"{key}: {getattr(self, key)} must be 0 or more")
+        require(0 < self.learning_rate_decay <= 1, f"learning_rate_decay: {self.learning_rate_decay} must be in (0, 1]")
+        require(0 <= self.average < 1, f"average: {self.average} must be in [0, 1)")
         require(self.batch >= 2, f"batch: {self.batch} must be 2 or more")
-        for key in ("epochs", "patience"):
+        for key in ("epochs", "patience", "validate_every"):
             require(getattr(self, key) >= 1, f"{key}: {getattr(self, key)} must be positive")
+
+
+@dataclass(frozen=True)
+class LayersConfig(NetworkConfig):
+    """Of methods whose networks are plain fully connected layers."""
+
+    hidden: tuple[int, ...] = (1024, 1024)
+    """widths of the hidden layers of each network"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(bool(self.hidden), "hidden: at least one width is needed")
+        require(min(self.hidden) >= 1, f"hidden: {list(self.hidden)} must be positive")
 
 
 class Batch(NamedTuple):
@@ -144,8 +167,17 @@ class NetworkMethod(CommonSpace):
     def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
         """What is worked out from all training items before the networks are judged; nothing, unless a method says."""
 
+    def _settle_on(self, model: Any, train: tuple[Side, Side]) -> None:
+        """As `_settle`, for a method that does not look at all items, or not at once."""
+        self._settle(model, train[0].feature(), train[1].feature())
+
     def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
         """What goes before the epochs, such as training by stages; nothing, unless a method says."""
+
+    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+        """As `_prepare`; gives what the epochs learn from, such as the codes of frozen stages in the features' place."""
+        self._prepare(model, train, progress)
+        return train
 
     def _adam(self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float | None = None) -> Any:
         config = self.config
@@ -195,16 +227,19 @@ class NetworkMethod(CommonSpace):
                     inputs.fit(each.feature())
             self.model, self.device = model.to(device), device
             self._train(image, text, train, seed, progress)
-        model.eval()
+        self._fitted().eval()
         return self
 
     def _train(
         self, image: Features, text: Features, train: tuple[Side, Side], seed: int, progress: Progress | None
     ) -> None:
         model, config = self._fitted(), self.config
-        self._prepare(model, train, progress)
+        train = self._prepare_sides(model, train, progress)
         generator = torch.Generator().manual_seed(seed)
         optimizers = self._optimizers(model)
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average)) if config.average else None
+        judged: TwoNetworks = averaged.module if averaged else model  # type: ignore[assignment]
+        self.model = judged
         steps = self._steps(train)
         self.log = []
         best, best_epoch, kept = -math.inf, 0, None
@@ -217,6 +252,8 @@ class NetworkMethod(CommonSpace):
                     train[0].feature(left), train[1].feature(right), train[0].label[left], train[1].label[right], done
                 )
                 found = self._step(model, optimizers, batch)
+                if averaged:
+                    averaged.update_parameters(model)
                 sums += torch.stack([found[name] for name in self.terms])
                 if progress:
                     progress((epoch - 1) * steps + step + 1, config.epochs * steps, self._word())
@@ -226,17 +263,22 @@ class NetworkMethod(CommonSpace):
                     f"the loss of {self.name} is no longer finite in epoch {epoch} at learning rate "
                     f"{config.learning_rate:.3g}: lower learning_rate"
                 )
-            model.eval()
+            for group in itertools.chain(*(each.param_groups for each in optimizers.values())):
+                group["lr"] *= config.learning_rate_decay
+            if epoch % config.validate_every and epoch < config.epochs:
+                self.log.append((epoch, *means, math.nan))
+                continue
+            judged.eval()
             with torch.no_grad():
-                self._settle(model, train[0].feature(), train[1].feature())
+                self._settle_on(judged, train)
             value = self._val_map(image, text)
             self.log.append((epoch, *means, value))
             if kept is None or math.isnan(value) or value > best:
-                best, best_epoch, kept = value, epoch, copy.deepcopy(model.state_dict())
+                best, best_epoch, kept = value, epoch, copy.deepcopy(judged.state_dict())
             if epoch - best_epoch >= config.patience:
                 break
         assert kept is not None
-        model.load_state_dict(kept)
+        judged.load_state_dict(kept)
         if progress:
             progress(config.epochs * steps, config.epochs * steps, self._word())
 
@@ -261,7 +303,7 @@ class NetworkMethod(CommonSpace):
     @torch.no_grad()
     def _embed(self, modality: str, feature: np.ndarray) -> np.ndarray:
         model = self._fitted().eval()
-        rows = torch.from_numpy(np.array(feature, np.float32)).to(self.device)
+        rows = torch.from_numpy(np.array(feature, np.float32, order="C")).to(self.device)
         found: np.ndarray = model.embed(modality, rows).cpu().numpy()
         return found
 
@@ -285,17 +327,20 @@ class NetworkMethod(CommonSpace):
         return self.model
 
 
-def layers(widths: list[int], last: nn.Module | None = None) -> nn.Sequential:
-    """Fully connected layers with ReLU between them.
+def layers(
+    widths: list[int], last: nn.Module | None = None, between: Callable[[], nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Fully connected layers with an activation between them.
 
     Args:
         widths: of the input and of each layer's output.
         last: what follows the last layer; None: nothing.
+        between: makes the activation.
 
     Returns:
         (n, widths[0]) to (n, widths[-1]).
     """
     parts: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        parts += [nn.Linear(before, after), nn.ReLU()]
+        parts += [nn.Linear(before, after), between()]
     return nn.Sequential(*parts[:-1], *([last] if last else []))

@@ -9,10 +9,11 @@ from drsl.features import Features
 CLASSES = 20
 
 
-def make_paired_toy(train=800, val=100, test=100, seed=0, dims=(4096, 300), classes=CLASSES):
+def make_paired_toy(train=800, val=100, test=100, seed=0, dims=(4096, 300), classes=CLASSES, spread=2.0):
     """Draws class means and a latent near them, seen by each modality through a random layer with noise and ReLU.
 
-    Returns image features and text features of all splits; item p of both is one couple.
+    `spread` is how far the latent lies from its class's mean. Returns image features and text features of all splits;
+    item p of both is one couple.
     """
     draw = np.random.default_rng(seed)
     means = draw.standard_normal((classes, 64))
@@ -21,7 +22,7 @@ def make_paired_toy(train=800, val=100, test=100, seed=0, dims=(4096, 300), clas
     found = []
     for count in (train, test, val):  # val last, so that train and test are those of the reference values
         label = np.arange(count) % classes
-        latent = means[label] + 2 * draw.standard_normal((count, 64))
+        latent = means[label] + spread * draw.standard_normal((count, 64))
         image = np.maximum(0, latent @ image_layer + 1.5 * draw.standard_normal((count, dims[0])) - 0.3) / 2
         text = np.maximum(0, latent @ text_layer + 1.05 * draw.standard_normal((count, dims[1])) + 0.5)
         found.append((label, image.astype(np.float32), text.astype(np.float32)))

@@ -97,7 +97,8 @@ class Jrl(LinearMethod):
             problem = replace(problem, items=_few_items((image, text), rows, moments, problem.scale))
         else:
             sides = zip((image, text), rows, (moments.image, moments.text), problem.scale, strict=True)
-            problem = replace(problem, graph=tuple(_smoothness(*side, self.config.neighbours) for side in sides))
+            left, right = (_smoothness(*side, self.config.neighbours) for side in sides)
+            problem = replace(problem, graph=(left, right))
         for sigma in self.config.sigma:
             quadratic = quadratic_terms(problem, sigma, self.config)
             for gamma in self.config.gamma:
@@ -318,6 +319,8 @@ def _loss(
     value = 2 * config.fidelity - 2 * config.agreement * np.sum(found[0] * (problem.cross @ found[1]))
     for each, square, target in zip(found, quadratic, problem.target, strict=True):
         image = square @ each
-        value += np.sum(image * (each if len(square) == len(each) else image)) - 2 * config.fidelity * np.sum(each * target)
+        value += np.sum(image * (each if len(square) == len(each) else image)) - 2 * config.fidelity * np.sum(
+            each * target
+        )
         value += gamma * np.linalg.norm(each, axis=1).sum()
     return float(value)

@@ -1,6 +1,7 @@
 """JRL against least squares, its own loss, and a graph small enough to write out."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -65,11 +66,11 @@ def test_the_loss_is_that_of_the_formula_and_never_rises(toy, problem, graph):
     found, losses = regress(problem, quadratic_terms(problem, 0.3, config), 0.05, config)
     assert losses[-1] == pytest.approx(loss(toy, found, 0.05, 0.3, config, graphs), rel=1e-9)
     assert len(losses) == 12
-    assert all(after <= before * (1 + 1e-12) for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(losses))
 
 
 def test_at_the_end_the_gradient_is_0(toy, problem):
-    gamma, sigma, config = 0.01, 0.3, JrlConfig(**EXACT)
+    gamma, sigma = 0.01, 0.3
     found, _ = solved(problem, gamma, sigma, **EXACT)
     x, y = [items(each) for each in toy], labels(toy[0])
     for number in (0, 1):
@@ -229,7 +230,9 @@ def test_a_cosine_is_saved_and_loaded(toy, tmp_path):
     method = get_method("jrl", ranking="cosine").fit(*toy)
     method.save(tmp_path / "0.safetensors")
     loaded = Jrl().load(tmp_path / "0.safetensors")
-    np.testing.assert_array_equal(loaded.score(*(each.feature for each in toy)), method.score(*(e.feature for e in toy)))
+    np.testing.assert_array_equal(
+        loaded.score(*(each.feature for each in toy)), method.score(*(e.feature for e in toy))
+    )
 
 
 def test_training_items_that_do_not_fit_their_labels_are_refused(toy, tmp_path):

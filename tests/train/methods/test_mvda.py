@@ -129,14 +129,9 @@ def test_a_class_without_training_items_is_left_out(sides):
     np.testing.assert_array_equal(directions(image, text)[1], directions(*sides)[1])
 
 
-def test_it_needs_two_classes_and_items_of_both_sides(sides):
-    image, text = sides
-    for images, texts in (
-        (replace(image, split=np.full(60, 2, np.uint8)), text),
-        [replace(each, label=np.zeros(len(each), np.int64)) for each in sides],
-    ):
-        with pytest.raises(UserError, match="mvda needs images and texts, and two or more classes, in the train split"):
-            get_method("mvda").fit(images, texts)
+def test_it_needs_two_classes(sides):
+    with pytest.raises(UserError, match="mvda needs two or more classes in the train split"):
+        get_method("mvda").fit(*[replace(each, label=np.zeros(len(each), np.int64)) for each in sides])
 
 
 def test_dependent_features_need_a_ridge(sides):

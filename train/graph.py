@@ -61,7 +61,7 @@ def _nearest_rows(
     for first in range(0, len(rows), _ITEMS):
         items = torch.from_numpy((features.feature[rows[first : first + _ITEMS]] - mean) * scale)
         here = torch.addmm(items.square().sum(dim=1), query, items.T, alpha=-2)
-        own = torch.arange(max(start, first), min(end, first + len(items)))
+        own = torch.from_numpy(np.arange(max(start, first), min(end, first + len(items))))
         here[own - start, own - first] = torch.inf
         distance = torch.cat([distance, here], dim=1)
         place = torch.cat([place, torch.arange(first, first + len(items)).expand(len(query), -1)], dim=1)

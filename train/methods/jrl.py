@@ -93,9 +93,12 @@ class Jrl(LinearMethod):
         rows = couples(image, text, "train", self.name)
         moments = training_moments(image, text, method=self.name)
         problem = standardised(moments)
-        if self.config.graph == "knn":
+        if self.config.graph == "ridge":
+            problem = replace(problem, items=_few_items((image, text), rows, moments, problem.scale))
+        else:
             sides = zip((image, text), rows, (moments.image, moments.text), problem.scale, strict=True)
-            problem = replace(problem, graph=tuple(_smoothness(*side, self.config.neighbours) for side in sides))
+            left, right = (_smoothness(*side, self.config.neighbours) for side in sides)
+            problem = replace(problem, graph=(left, right))
         for sigma in self.config.sigma:
             quadratic = quadratic_terms(problem, sigma, self.config)
             for gamma in self.config.gamma:
@@ -180,6 +183,8 @@ class Regression:
     """(d, K) X_vT Y / n"""
     graph: tuple[np.ndarray, np.ndarray]
     """(d, d) X_vT L_v X_v / n"""
+    items: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+    """(n, d) F with FT F the covariance, where the graph is `ridge` and there are fewer couples than features"""
 
 
 def standardised(moments: Moments) -> Regression:
@@ -209,6 +214,20 @@ def standardised(moments: Moments) -> Regression:
     return Regression((scales[0], scales[1]), covariance, cross, (targets[0], targets[1]), covariance)
 
 
+def _few_items(
+    sides: tuple[Features, Features],
+    rows: tuple[np.ndarray, np.ndarray],
+    moments: Moments,
+    scales: tuple[np.ndarray, np.ndarray],
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Standardised couples over the root of their number, of a side that has fewer of them than features."""
+    image, text = (
+        (features.feature[each] - view.mean) * (scale / np.sqrt(view.count)) if view.count < len(scale) else None
+        for features, each, view, scale in zip(sides, rows, (moments.image, moments.text), scales, strict=True)
+    )
+    return image, text
+
+
 def _smoothness(features: Features, rows: np.ndarray, view: View, scale: np.ndarray, neighbours: int) -> np.ndarray:
     """(d, d) XT L X / n of the graph of nearest neighbours."""
     adjacency = normalised_adjacency(neighbour_graph(features, rows, view.mean, scale, neighbours))
@@ -227,12 +246,12 @@ def quadratic_terms(problem: Regression, sigma: float, config: JrlConfig) -> tup
         config: the other weights.
 
     Returns:
-        (d, d) sigma G_v + (lambda + mu) C_v of the image and of the text.
+        Q = sigma G_v + (lambda + mu) C_v of the image and of the text, (d, d); or (n, d) F with FT F = Q, n < d.
     """
     weight = config.agreement + config.fidelity
     image, text = (
-        weight * covariance if sigma == 0 else weight * covariance + sigma * graph
-        for covariance, graph in zip(problem.covariance, problem.graph, strict=True)
+        weight * covariance + sigma * graph if items is None else np.sqrt(weight + sigma) * items
+        for covariance, graph, items in zip(problem.covariance, problem.graph, problem.items, strict=True)
     )
     return image, text
 
@@ -271,15 +290,22 @@ def regress(
 
 def _solve(quadratic: np.ndarray, gamma: float, length: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The solution of (gamma D + Q) P = R, scaled by D^-1/2 so that short rows do not spoil the condition."""
-    root = np.sqrt(2 * length) if gamma else np.ones(len(length))
-    scaled = (quadratic * (root[:, None] * root)).T  # symmetric; LAPACK works in place in this order
-    scaled[np.diag_indices_from(scaled)] += gamma
+    root = np.sqrt(2 * length)[:, None] if gamma else np.ones((len(length), 1))
+    right = root * right
+    few = len(quadratic) < len(length)
+    # The matrix of the equation, or with few items that of Woodbury's formula; LAPACK works in place in this order.
+    scaled = (quadratic * root.T if few else quadratic * root * root.T).T
+    matrix = (scaled.T @ scaled).T if few else scaled
+    matrix[np.diag_indices_from(matrix)] += gamma
     try:
-        factor = scipy.linalg.cho_factor(scaled, lower=True, overwrite_a=True, check_finite=False)
+        factor = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         raise UserError(f"gamma: {gamma} is too small for features that depend on each other: raise it") from None
-    solved: np.ndarray = scipy.linalg.cho_solve(factor, root[:, None] * right, overwrite_b=True, check_finite=False)
-    return root[:, None] * solved
+    if few:
+        solved = (right - scaled @ scipy.linalg.cho_solve(factor, scaled.T @ right, check_finite=False)) / gamma
+    else:
+        solved = scipy.linalg.cho_solve(factor, right, overwrite_b=True, check_finite=False)
+    return root * solved
 
 
 def _loss(
@@ -292,6 +318,9 @@ def _loss(
     """The loss over the number of couples; each item's label has length 1."""
     value = 2 * config.fidelity - 2 * config.agreement * np.sum(found[0] * (problem.cross @ found[1]))
     for each, square, target in zip(found, quadratic, problem.target, strict=True):
-        value += np.sum(each * (square @ each)) - 2 * config.fidelity * np.sum(each * target)
+        image = square @ each
+        value += np.sum(image * (each if len(square) == len(each) else image)) - 2 * config.fidelity * np.sum(
+            each * target
+        )
         value += gamma * np.linalg.norm(each, axis=1).sum()
     return float(value)

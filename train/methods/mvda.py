@@ -7,10 +7,10 @@ both sides next to each other and n_c the items of a class, P = MT diag(1/n_c) M
     S_B = P - (MT 1)(MT 1)T / sum n_c,    S_W = blkdiag(X_iT X_i, X_tT X_t) - P,
 
 so no matrix of items by items is needed, nor couples. S_B = G GT with G (d, K); with S_W + r I = L LT and the singular
-vectors U of L^-1 G, W = L^-T U, and the eigenvalues are the squared singular values. There are at most K - 1 directions.
+vectors U of L^-1 G, W = L^-T U, and the eigenvalues are the squared singular values. K - 1 directions exist at most.
 
-Differs from the original: each side is centred by its own training mean (else S_W would hold the offset of the sides), a
-ridge, as a multiple of the mean within-class variance, is judged on val, and principal components are taken only where
+Differs from the original: each side is centred by its own training mean (else S_W would hold the offset of the sides),
+a ridge, as a multiple of the mean within-class variance, is judged on val, and principal components are taken only where
 there are more features than items.
 """
 
@@ -81,8 +81,8 @@ def class_scatter(moments: Moments, name: str = "mvda") -> tuple[np.ndarray, np.
     views = moments.image, moments.text
     count = views[0].class_count + views[1].class_count
     seen = count > 0
-    if seen.sum() < 2 or not all(view.count for view in views):
-        raise UserError(f"{name} needs images and texts, and two or more classes, in the train split")
+    if seen.sum() < 2:
+        raise UserError(f"{name} needs two or more classes in the train split")
     total, count = np.concatenate([view.class_sum for view in views], axis=1)[seen], count[seen]
     scaled = total / np.sqrt(count)[:, None]
     within = np.zeros((total.shape[1], total.shape[1]))

@@ -1,8 +1,8 @@
 """MvDA with view consistency: Kan, Shan, Zhang, Lao, Chen, IEEE TPAMI 38 (2016).
 
 A direction of either modality is a combination of its n training items, w_v = X_vT beta_v; as item p of both sides is
-one couple, the two combinations should be alike. The penalty sum over v, w of |beta_v - beta_w|^2 joins the within-class
-scatter of `mvda.py`: S_B w = lambda (S_W + alpha M + r I) w. With beta_v = P_v w_v and
+one couple, the two combinations should be alike. The penalty sum over v, w of |beta_v - beta_w|^2 joins the scatter
+within classes of `mvda.py`: S_B w = lambda (S_W + alpha M + r I) w. With beta_v = P_v w_v and
 P_v = (X_v X_vT + e I)^-1 X_v = X_v R_v, R_v = (X_vT X_v + e I)^-1, only matrices of features by features are needed:
 
     M_vv = 2 R_v X_vT X_v R_v,    M_it = -2 R_i X_iT X_t R_t.

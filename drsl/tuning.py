@@ -199,7 +199,7 @@ def _read(record: Path) -> dict[str, Point]:
             rows = list(csv.DictReader(file))
         found = {}
         for row in rows:
-            settings = {key: json.loads(value) for key, value in row.items() if key not in _OWN and value}
+            settings = {key: _value(value) for key, value in row.items() if key not in _OWN and value}
             value, own = float(row["val_map"] or "nan"), json.loads(row["chosen"] or "{}")
             found[row["recipe"]] = Point(settings, value, float(row["seconds"]), row["note"], row["recipe"], own)
         return found
@@ -212,8 +212,19 @@ def _write(record: Path, keys: Sequence[str], seed: int, points: Sequence[Point]
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*keys, *_OWN])
     for each in points:
-        values = [json.dumps(each.settings[key]) if key in each.settings else "" for key in keys]
+        values = [_word(each.settings[key]) if key in each.settings else "" for key in keys]
         value = "" if math.isnan(each.val_map) else f"{each.val_map:.{_DIGITS}f}"
         own = json.dumps(each.chosen) if each.chosen else ""
         table.writerow([*values, seed, value, each.seconds, own, each.note, each.recipe])
     write_text(record, text.getvalue())
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _value(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word

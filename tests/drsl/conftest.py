@@ -1,9 +1,15 @@
 """Small features that share latent class means, for the commands of stage two."""
 
+import sys
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
-from drsl.features import Features
+from drsl.cli import main
+from drsl.features import Features, Item, read_manifest, write_features, write_manifest
+from drsl.features.layout import Layout
+from drsl.features.manifest import SPLITS
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +47,65 @@ def make_pair():
         return found
 
     return build
+
+
+PARAMS = """
+run: {datasets: [toy], methods: [drsl-c], seeds: [0, 1]}
+device: cpu
+datasets:
+  toy:
+    source: features
+    drsl: {image_fnn: [12], text_fnn: [12], relation: [12], batch: 20, epochs: 2, learning_rate: 0.005}
+    evaluate: {at: [5], scope: [2, 4]}
+methods:
+  drsl-c: {}
+  deep-sm:
+    datasets:
+      toy: {hidden: 8, epochs: 2, batch: 20, inputs: standard}
+grids:
+  deep-sm: {learning_rate: [0.00001, 0.01]}
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def toy_project(tmp_path, make_pair):
+    """A project whose features are there, as after an import."""
+    (tmp_path / "params.yaml").write_text(PARAMS, "utf-8")
+    layout = Layout(tmp_path, "toy")
+    pair = make_pair()
+    first = pair[0]
+    items = [
+        Item(id, "", "", first.classes[label], SPLITS[split])
+        for id, label, split in zip(first.id.tolist(), first.label.tolist(), first.split.tolist(), strict=True)
+    ]
+    write_manifest(layout.manifest, items)
+    digest = read_manifest(layout.manifest).digest
+    for modality, features in zip(("image", "text"), pair, strict=True):
+        attrs = {**features.attrs, "manifest_digest": digest}
+        del attrs["digest"]
+        write_features(layout.features(modality), replace(features, attrs=attrs))
+    return tmp_path
+
+
+@pytest.fixture
+def command(toy_project, capsys, monkeypatch):
+    """Runs the command line in that project, in this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["drsl", "-C", str(toy_project), *(str(each) for each in arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), said.out, said.err)
+
+    return run

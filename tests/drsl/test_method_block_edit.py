@@ -60,7 +60,8 @@ def edit(root, methods, method="cca", settings=NEW):
         ),
         (
             "methods:\n  cca:\n    datasets:\n      a: {hidden: [9], learning_rate: 3}   # old\n      b: {x: 1}\n",
-            "methods:\n  cca:\n    datasets:\n      a: {hidden: [3, 4], learning_rate: 0.0001}   # why\n      b: {x: 1}\n",
+            "methods:\n  cca:\n    datasets:\n      a: {hidden: [3, 4], learning_rate: 0.0001}   # why\n"
+            "      b: {x: 1}\n",
         ),
         (
             "methods:\n  cca:\n    datasets:\n      a:\n        epochs: 5\n        hidden: [9]\n      b: {x: 1}\n",

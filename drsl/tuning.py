@@ -25,7 +25,7 @@ from drsl.train.stage import recipe
 
 __all__ = ["Point", "Tuned", "points_of", "tune_method", "without_test"]
 
-_OWN = ("seed", "val_map", "seconds", "note", "recipe")
+_OWN = ("seed", "val_map", "seconds", "chosen", "note", "recipe")
 _DIGITS = 6
 
 
@@ -43,6 +43,8 @@ class Point:
     """why the fit failed"""
     recipe: str
     """digest of all settings, the seed, both feature files and the method's code"""
+    chosen: dict[str, Any]
+    """what the method itself chose on val among several values"""
     kept: bool = False
     """whether it was in the record already"""
 
@@ -132,7 +134,8 @@ def tune_method(
     image, text = without_test(image), without_test(text)
     chosen = points_of(grid)
     methods = [_make(name, {**settings, **point}, point) for point in chosen]
-    if not grid and not any(_is_open(value) for value in methods[0].settings.values()):
+    # Lists such as layers' widths are no candidates, so it is the kind of method that tells.
+    if not grid and methods[0].stochastic and not hasattr(methods[0], "candidates"):
         raise SettingError(
             f"{name} has nothing to choose on val: give values to try in params.yaml, such as "
             f"`grids: {{{name}: {{learning_rate: [0.0001, 0.001]}}}}`"
@@ -141,21 +144,20 @@ def tune_method(
         raise SettingError("there are no val items to choose by: see the manifest's split column")
     known = _read(record)
     points: list[Point] = []
-    fitted: dict[int, dict[str, Any]] = {}
     digests = [_digest(recipe(method, image, text, seed)) for method in methods]
     for number, (point, method, digest) in enumerate(zip(chosen, methods, digests, strict=True)):
         found = known.get(digest)
-        if found is None or (not grid and not found.note):  # what the method itself chose is in no record
-            start, value, note = time.perf_counter(), math.nan, ""
+        if found is None:
+            start, value, note, own = time.perf_counter(), math.nan, "", {}
             asked = dict(method.settings)
             try:
                 method.tune(image, text, device=device, memory=memory)
                 method.fit(image, text, seed=seed, device=device)
                 value = round(method.best_val_map, _DIGITS)
-                fitted[number] = {key: each for key, each in method.settings.items() if _narrowed(asked[key], each)}
+                own = {key: each for key, each in method.settings.items() if _narrowed(asked[key], each)}
             except UserError as error:  # training that diverges at one rate says nothing of the next
                 note = " ".join(str(error).split())
-            found = Point(point, value, round(time.perf_counter() - start, 2), note, digest)
+            found = Point(point, value, round(time.perf_counter() - start, 2), note, digest, own)
         else:
             found = replace(found, settings=point, kept=True)
         points.append(found)
@@ -169,8 +171,8 @@ def tune_method(
     good = [number for number, each in enumerate(points) if not math.isnan(each.val_map)]
     if not good:
         raise UserError(f"no fit of {name} gave a mAP on val: {points[0].note or 'no val query has a relevant item'}")
-    first = max(good, key=lambda number: points[number].val_map)
-    return Tuned(tuple(points), points[first], {**points[first].settings, **fitted.get(first, {})})
+    best = points[max(good, key=lambda number: points[number].val_map)]
+    return Tuned(tuple(points), best, {**best.settings, **best.chosen})
 
 
 def _make(name: str, settings: dict[str, Any], point: Mapping[str, Any]) -> Any:
@@ -181,13 +183,9 @@ def _make(name: str, settings: dict[str, Any], point: Mapping[str, Any]) -> Any:
         raise SettingError(f"{where}: {error}") from None
 
 
-def _is_open(value: Any) -> bool:
-    """Whether a setting may hold candidates: several values of which fitting keeps one."""
-    return isinstance(value, list) and len(value) > 1
-
-
 def _narrowed(asked: Any, fitted: Any) -> bool:
-    return _is_open(asked) and isinstance(fitted, list) and len(fitted) == 1
+    """Whether fitting has kept one of several values."""
+    return isinstance(asked, list) and isinstance(fitted, list) and len(asked) > 1 and len(fitted) == 1
 
 
 def _digest(made_by: Mapping[str, str]) -> str:
@@ -201,9 +199,9 @@ def _read(record: Path) -> dict[str, Point]:
             rows = list(csv.DictReader(file))
         found = {}
         for row in rows:
-            settings = {key: json.loads(value) for key, value in row.items() if key not in _OWN and value}
-            value = float(row["val_map"] or "nan")
-            found[row["recipe"]] = Point(settings, value, float(row["seconds"]), row["note"], row["recipe"])
+            settings = {key: _value(value) for key, value in row.items() if key not in _OWN and value}
+            value, own = float(row["val_map"] or "nan"), json.loads(row["chosen"] or "{}")
+            found[row["recipe"]] = Point(settings, value, float(row["seconds"]), row["note"], row["recipe"], own)
         return found
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}
@@ -214,7 +212,19 @@ def _write(record: Path, keys: Sequence[str], seed: int, points: Sequence[Point]
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*keys, *_OWN])
     for each in points:
-        values = [json.dumps(each.settings[key]) if key in each.settings else "" for key in keys]
+        values = [_word(each.settings[key]) if key in each.settings else "" for key in keys]
         value = "" if math.isnan(each.val_map) else f"{each.val_map:.{_DIGITS}f}"
-        table.writerow([*values, seed, value, each.seconds, each.note, each.recipe])
+        own = json.dumps(each.chosen) if each.chosen else ""
+        table.writerow([*values, seed, value, each.seconds, own, each.note, each.recipe])
     write_text(record, text.getvalue())
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _value(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word

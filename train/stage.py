@@ -45,8 +45,8 @@ def fit_stage(
             gives now.
 
     Returns:
-        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost`. The peak is of this run, or of the
-        process where the system cannot tell.
+        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost`. The peak is this run's, or the
+        process's where the system cannot tell.
 
     Raises:
         UserError: the features cannot be learned from, a score is not finite, or a file cannot be written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,5 +62,6 @@ def answer_as_csv(found: Mapping[str, Any]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found["hits"])
+    for hit in found["hits"]:
+        writer.writerow(hit | {"right": json.dumps(hit["right"])})  # true and false as in JSON
     return buffer.getvalue()

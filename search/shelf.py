@@ -16,7 +16,7 @@ from drsl.features.layout import Layout, Run
 from drsl.features.manifest import Manifest, read_manifest
 from drsl.features.store import Features, read_features
 from drsl.search.gallery import Gallery
-from drsl.train.methods import Method, read_method
+from drsl.train.methods import Method, get_method
 
 __all__ = ["Shelf"]
 
@@ -115,7 +115,7 @@ class Shelf:
         Raises:
             UserError: it is missing or damaged.
         """
-        return self._keep(("method", run.model), _stamp(run.model), lambda: read_method(run.model))
+        return self._keep(("method", run.model), _stamp(run.model), lambda: get_method(run.folder.name).load(run.model))
 
     def gallery(self, run: Run, modality: str, split: str) -> Gallery:
         """What is ranked, with what the method makes of it.

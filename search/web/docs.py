@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -23,9 +24,9 @@ _ANSWER = """
 the query's own classifier), <code>unknown_words</code> (words of the query without a vector) and <code>hits</code>,
 best first. Each hit has <code>rank</code>, <code>id</code>, <code>text</code>, <code>image</code> (its path in the data
 set), <code>label</code> (its class), <code>score</code> (higher is more related) and <code>right</code>.</p>
-<p>An error is <code>{"detail": "one line that says what to do"}</code>: 400 for a query that cannot be answered, 404 for
-an item without a picture, 413 and 415 for an upload that is too large or not announced as a picture, 503 when a file of
-the project is missing or stale.</p>
+<p>An error is <code>{"detail": "one line that says what to do"}</code>: 400 for a query that cannot be answered, 404
+for an item without a picture, 413 and 415 for an upload that is too large or not announced as a picture, 503 when a
+file of the project is missing or stale.</p>
 """
 
 
@@ -44,7 +45,7 @@ def render_docs(document: Mapping[str, Any]) -> str:
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}: HTTP interface</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="stylesheet" href="/page.css">\n</head>\n<body class="docs">\n<main>\n'
-        f"<h1>{title}</h1>\n<p>{escape(about['description'])} Version {escape(about['version'])}. "
+        f"<h1>{title}</h1>\n<p>{_marked(about['description'])} Version {escape(about['version'])}. "
         '<a href="/">The search page</a>; <a href="/openapi.json">this as an OpenAPI document</a>.</p>\n'
     ]
     for path, methods in document["paths"].items():
@@ -54,7 +55,7 @@ def render_docs(document: Mapping[str, Any]) -> str:
 
 def _route(verb: str, path: str, route: Mapping[str, Any]) -> str:
     head = f"<h2><code>{verb.upper()} {escape(path)}</code></h2>\n<p>{escape(route['summary'])}.</p>\n"
-    text = f"<p>{escape(route.get('description', ''))}</p>\n"
+    text = f"<p>{_marked(route.get('description', ''))}</p>\n"
     rows = "".join(
         f"<tr><td><code>{escape(each['name'])}</code></td><td>{escape(_kind(each['schema']))}</td>"
         f"<td>{escape(str(each['schema'].get('default', 'needed' if each['required'] else '')))}</td>"
@@ -67,6 +68,11 @@ def _route(verb: str, path: str, route: Mapping[str, Any]) -> str:
     )
     example = _EXAMPLES.get(f"{verb} {path}")
     return head + text + table + (f"<pre>{escape(example)}</pre>\n" if example else "")
+
+
+def _marked(text: str) -> str:
+    """A text whose names in backticks are set as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "methods": ("drsl.commands.methods:methods", "What the methods are, and what can be set."),
     "features": ("drsl.commands.features:features", "Look into a feature file, prove it whole, compare two."),
     "search": ("drsl.commands.search:search", "Find images for words, or texts for a picture."),
+    "serve": ("drsl.commands.serve:serve", "A search page for words and pictures, in your browser."),
     "doctor": ("drsl.commands.doctor:doctor", "What is installed, found and missing here."),
 }
 
@@ -58,6 +59,7 @@ def _cli(context: click.Context, project: Path | None) -> None:
       drsl fit -d emoji -m drsl-c -s 0
       drsl evaluate -d emoji -m drsl-c -s 0
       drsl search -d emoji "red fruit"
+      drsl serve -d emoji --open
     All settings are in params.yaml. `drsl COMMAND --help` has examples.
     """
     context.obj = project

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from drsl.extract.encode import features_fingerprint
 from drsl.extract.encoder import Encoder
-from drsl.extract.stage import load_encoder
 from drsl.extract.text_encoder import TextEncoder
 from drsl.extract.vectors import TRAIN, open_vectors
-from drsl.features.errors import StaleFile, UserError, choose
+from drsl.features.errors import SettingError, StaleFile, UserError, choose
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
-from drsl.features.manifest import SPLITS, Manifest, read_manifest
-from drsl.features.store import Features, read_features
+from drsl.features.manifest import MODALITIES, SPLITS
+from drsl.features.store import Features
 from drsl.search.gallery import Gallery, Hit
-from drsl.train.methods import Method, read_method
+from drsl.search.shelf import Shelf
+from drsl.train.methods import Method
 
 __all__ = ["Answer", "Searcher"]
 
@@ -51,6 +51,7 @@ class Searcher:
         seed: the seed it was fitted with.
         split: `train`, `val`, `test`, or `all`: which items are searched.
         say: takes lines for people, before what takes long.
+        shelf: files read before, which other searchers of the same data set may share; None reads afresh.
     """
 
     def __init__(
@@ -60,20 +61,22 @@ class Searcher:
         seed: int,
         split: str = "test",
         say: Callable[[str], None] = lambda line: None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._layout = layout
         self._say = say
-        self._looked_up: dict[str, np.ndarray | None] = {}  # words of queries: their vector, None when they have none
+        self._shelf = shelf or Shelf(layout)
         self._run = layout.run(method, seed)
         self._split = choose("split", split, (*SPLITS, "all"))
 
-    def find_images(self, words: str, count: int = 10, expected: str | None = None) -> Answer:
+    def find_images(self, words: str, count: int = 10, expected: str | None = None, only: str | None = None) -> Answer:
         """Ranks images for words.
 
         Args:
             words: any text.
             count: how many answers.
             expected: the class that counts as right; None takes the text classifier's guess.
+            only: answers of this class only; None for all.
 
         Returns:
             The answers.
@@ -83,19 +86,20 @@ class Searcher:
         """
         encoder = self._encoder("text")
         assert isinstance(encoder, TextEncoder)
-        unknown = self._learn_words(encoder, words)
+        encoder, unknown = self._taught(encoder, words)
         if len(unknown) == len(set(encoder.vocabulary.tokenizer(words))):
-            raise UserError(f"no word of {words!r} has a word vector, so nothing can be found with it: use other words")
-        feature, label = next(encoder.encode([words]))
-        return self._answer("image", feature, encoder.classes[int(label[0])], count, expected, unknown)
+            shown = repr(words[:200])
+            raise UserError(f"no word of {shown} has a word vector, so nothing can be found with it: use other words")
+        return self._encode("image", encoder, words, count, expected, only, unknown)
 
-    def find_texts(self, image: Path, count: int = 10, expected: str | None = None) -> Answer:
+    def find_texts(self, image: Path, count: int = 10, expected: str | None = None, only: str | None = None) -> Answer:
         """Ranks texts for a picture.
 
         Args:
             image: any picture file.
             count: how many answers.
             expected: the class that counts as right; None takes the image classifier's guess.
+            only: answers of this class only; None for all.
 
         Returns:
             The answers.
@@ -103,30 +107,64 @@ class Searcher:
         Raises:
             UserError: a stage has not been run or its outcome is stale, or the picture cannot be read.
         """
-        encoder = self._encoder("image")
-        feature, label = next(encoder.encode([image]))
-        return self._answer("text", feature, encoder.classes[int(label[0])], count, expected, ())
+        return self._encode("text", self._encoder("image"), image, count, expected, only, ())
 
-    def _answer(
+    def find_for_item(
+        self, item: str, find: str = "text", count: int = 10, expected: str | None = None, only: str | None = None
+    ) -> Answer:
+        """Ranks texts for the picture of an item, or images for its text; its stored feature is the query.
+
+        Args:
+            item: the id of an item of any split.
+            find: what is ranked: `image` for its text, `text` for its picture.
+            count: how many answers.
+            expected: the class that counts as right; None takes the item's own.
+            only: answers of this class only; None for all.
+
+        Returns:
+            The answers.
+
+        Raises:
+            UserError: a stage has not been run or its outcome is stale, or the item is not there or has no such side.
+        """
+        asked = "image" if choose("find", find, MODALITIES) == "text" else "text"
+        with self._shelf.turn:
+            gallery = self._gallery(find)
+            features = self._features(asked)
+            row = self._shelf.rows(asked).get(item)
+            if row is None:
+                raise SettingError(f"item: there is no item {item[:200]!r} with a stored feature of its {asked}")
+            label = features.classes[int(features.label[row])]
+            return self._answer(gallery, features.feature[row : row + 1], label, count, expected, only)
+
+    def _encode(
         self,
-        modality: str,
-        feature: np.ndarray,
-        guess: str,
+        find: str,
+        encoder: Encoder,
+        content: str | Path,
         count: int,
         expected: str | None,
+        only: str | None,
         unknown: tuple[str, ...],
     ) -> Answer:
-        gallery = self._gallery(modality)
-        if expected is not None:
-            choose("class", expected, gallery.features.classes)
-        hits = gallery.rank(feature, count, expected or guess)
-        return Answer(hits, expected or guess, expected is None, unknown)
+        with self._shelf.turn:
+            gallery = self._gallery(find)
+            feature, label = next(encoder.encode([content]))
+            answer = self._answer(gallery, feature, encoder.classes[int(label[0])], count, expected, only)
+        return replace(answer, predicted=expected is None, unknown_words=unknown)
+
+    @staticmethod
+    def _answer(
+        gallery: Gallery, feature: np.ndarray, label: str, count: int, expected: str | None, only: str | None
+    ) -> Answer:
+        right = label if expected is None else gallery.known(expected)
+        return Answer(gallery.rank(feature, count, right, only), right, False, ())
 
     def _encoder(self, modality: str) -> Encoder:
         """The network for queries; it must be the one that made the features the method was fitted on."""
-        encoder, about = load_encoder(modality, self._layout, manifest=self._manifest)
+        encoder, about = self._shelf.encoder(modality)
         made = self._method.provenance.get(f"{modality}_fingerprint")
-        if made != features_fingerprint(about["fingerprint"], self._manifest.digest):
+        if made != features_fingerprint(about["fingerprint"], self._shelf.manifest().digest):
             raise StaleFile(
                 f"{self._layout.show(self._run.model)} was fitted on {modality} features of another network than "
                 f"{self._layout.show(self._layout.network(modality))}: run `dvc repro`, or "
@@ -134,10 +172,11 @@ class Searcher:
             )
         return encoder
 
-    def _gallery(self, modality: str) -> Gallery:
+    def _features(self, modality: str) -> Features:
+        """The stored features; they must be those that the method was fitted on."""
         path = self._layout.features(modality)
-        features = read_features(path)
-        asked = {"manifest_digest": self._manifest.digest}
+        features = self._shelf.features(modality)
+        asked = {"manifest_digest": self._shelf.manifest().digest}
         repair = f"drsl encode {modality} -d {self._layout.dataset}"
         require_fresh(self._layout.show(path), features.attrs, asked, repair)
         made = self._method.provenance.get(f"{modality}_digest")
@@ -146,44 +185,48 @@ class Searcher:
                 f"{self._layout.show(self._run.model)} was fitted on other {modality} features than "
                 f"{self._layout.show(path)}: run {self._refit}"
             )
-        chosen: Features = features if self._split == "all" else features.select(self._split)
-        return Gallery(self._method, chosen, self._manifest.by_id)
+        return features
 
-    def _learn_words(self, encoder: TextEncoder, words: str) -> tuple[str, ...]:
-        """Looks words up that the data set's texts do not have; returns those without a vector.
+    def _gallery(self, modality: str) -> Gallery:
+        self._features(modality)
+        return self._shelf.gallery(self._run, modality, self._split)
+
+    def _taught(self, encoder: TextEncoder, words: str) -> tuple[TextEncoder, tuple[str, ...]]:
+        """The network with words that the data set's texts do not have, and the words without a vector.
 
         The vectors' file may take a minute to read, so it is read for words that were not asked for before only.
         """
         vocabulary, source = encoder.vocabulary, encoder.config.vectors
         unknown = vocabulary.unknown(words)
-        if len(self._looked_up) + len(unknown) > _REMEMBERED:
-            self._looked_up.clear()
-        new = [word for word in unknown if word not in self._looked_up]
-        if new and source != TRAIN:  # words that training has not seen have no vector anywhere
-            self._say(f"the data set's texts do not have {_quoted(new)}: looking in {source}")
-            try:
-                vectors = open_vectors(source, self._layout.root)
-                if vectors.dim != vocabulary.vectors.shape[1]:
-                    raise StaleFile(f"{source} now has vectors of another width than the text network was trained with")
-                found = vectors.find(new, whole=False).vectors
-                self._looked_up |= {word: found.get(word) for word in new}
-            except UserError as error:  # searching goes on with the words that the network file holds
-                self._say(str(error))
-        rows = {word: row for word in unknown if (row := self._looked_up.get(word)) is not None}
-        encoder.vocabulary = vocabulary.extended(rows)
-        return encoder.vocabulary.unknown(words)
+        with self._shelf.looking:
+            looked_up = self._shelf.looked_up
+            if len(looked_up) + len(unknown) > _REMEMBERED:
+                looked_up.clear()
+            new = [word for word in unknown if (source, word) not in looked_up]
+            if new and source != TRAIN:  # words that training has not seen have no vector anywhere
+                self._say(f"the data set's texts do not have {_quoted(new)}: looking in {source}")
+                try:
+                    vectors = open_vectors(source, self._layout.root)
+                    if vectors.dim != vocabulary.vectors.shape[1]:
+                        raise StaleFile(
+                            f"{source} now has vectors of another width than the text network was trained with"
+                        )
+                    found = vectors.find(new, whole=False).vectors
+                    looked_up.update({(source, word): found.get(word) for word in new})
+                except UserError as error:  # searching goes on with the words that the network file holds
+                    self._say(str(error))
+            rows = {word: row for word in unknown if (row := looked_up.get((source, word))) is not None}
+        taught = copy(encoder)  # the network is shared, the words are of this query only
+        taught.vocabulary = vocabulary.extended(rows)
+        return taught, taught.vocabulary.unknown(words)
 
     @property
     def _refit(self) -> str:
         return f"`drsl fit -d {self._layout.dataset} -m {self._method.name} -s {self._run.seed}`"
 
-    @cached_property
+    @property
     def _method(self) -> Method:
-        return read_method(self._run.model)
-
-    @cached_property
-    def _manifest(self) -> Manifest:
-        return read_manifest(self._layout.manifest)
+        return self._shelf.method(self._run)
 
 
 def _quoted(words: list[str]) -> str:

@@ -29,6 +29,8 @@ _TEXTS = {
     "green": ("green grass", "green", "grass", "grass green"),
     "red": ("red rose", "red", "rose", "rose red"),
 }
+_MARKUP = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
+"""Ends one caption; a page that shows it must not run it."""
 _FURTHER = {"ocean": "sea", "lawn": "grass", "crimson": "red"}
 _FINETUNE = {
     "epochs": 25,
@@ -73,7 +75,8 @@ def _make_manifest(folder):
         Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / f"{number}.png")
         split = ("train", "train", "val", "test")[number // 3 % 4]
         text = _TEXTS[label][number // 9]
-        items.append(Item(f"item-{number}", f"images/{number}.png", f"{text} {number}", label, split))
+        caption = f"{text} {number}" + (f" {_MARKUP}" if number == 35 else "")
+        items.append(Item(f"item-{number}", f"images/{number}.png", caption, label, split))
     write_manifest(folder / "manifest.csv", items)
 
 
@@ -126,6 +129,12 @@ def fitted_project(tmp_path_factory):
         _train(layout, "image", build_image_encoder(config, manifest, root, layout.work, lambda line: None), manifest)
     _fit(layout)
     return root
+
+
+@pytest.fixture(scope="session")
+def mean_color():
+    """What stands in the image network's place, for a fixture that lives longer than a test."""
+    return _MeanColor
 
 
 @pytest.fixture

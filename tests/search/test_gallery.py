@@ -15,7 +15,7 @@ def gallery(make_features):
         features = make_features(n=len(scores), dim=5, modality=modality)
         asked = []
 
-        def score(image, text):
+        def relate(image, text):
             asked.append((image, text))
             return np.array(scores, np.float32).reshape(len(image), len(text))
 
@@ -23,7 +23,7 @@ def gallery(make_features):
             each: Item(each, f"images/{each}.png", f"text of {each}", features.classes[label], "test")
             for each, label in zip(features.id, features.label, strict=True)
         }
-        return Gallery(SimpleNamespace(score=score), features, items), asked
+        return Gallery(SimpleNamespace(represent=lambda modality, rows: rows, relate=relate), features, items), asked
 
     return build
 

@@ -113,7 +113,7 @@ def as_csv(
 def _row(method: str, runs: Sequence[Mapping[str, Any]], against: Comparison | None) -> Row:
     if not runs:
         raise UserError(f"{method} has no run: make one with `drsl fit` and `drsl evaluate`")
-    spread: dict[str, float] = {}
+    spread: dict[str, Any] = {}
     for key in ("i2t_map", "t2i_map", "mean_map"):
         values = [float(run[key]) for run in runs]
         spread[key] = statistics.fmean(values)

@@ -48,6 +48,9 @@ class MrlConfig(LayersConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.space >= 1, f"space: {self.space} must be positive")
+        require(
+            self.learning_rate_decay == 1, "learning_rate_decay: the rate of mrl falls along a cosine; leave it at 1"
+        )
         require(0 <= self.beta <= 1, f"beta: {self.beta} must be in [0, 1]")
         for key in ("class_temperature", "couple_temperature"):
             require(0 < getattr(self, key) < math.inf, f"{key}: {getattr(self, key)} must be positive")

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from drsl.features.errors import SettingError
 from drsl.train.methods.mrl import robust_clustering
 from drsl.train.methods.network import Batch
 
@@ -50,3 +51,8 @@ def test_directions_keep_their_length_and_the_rate_falls_along_a_cosine(make_met
         assert rate == pytest.approx(share * method.config.learning_rate, rel=1e-4)
     torch.testing.assert_close(model.directions.norm(dim=0), torch.ones(3))
     assert not torch.equal(model.directions, before)
+
+
+def test_another_fall_of_the_rate_is_refused(make_method):
+    with pytest.raises(SettingError, match="learning_rate_decay: the rate of mrl falls along a cosine"):
+        make_method("mrl", learning_rate_decay=0.9)

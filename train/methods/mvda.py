@@ -10,8 +10,8 @@ so no matrix of items by items is needed, nor couples. S_B = G GT with G (d, K);
 vectors U of L^-1 G, W = L^-T U, and the eigenvalues are the squared singular values. K - 1 directions exist at most.
 
 Differs from the original: each side is centred by its own training mean (else S_W would hold the offset of the sides),
-a ridge, as a multiple of the mean within-class variance, is judged on val, and principal components are taken only where
-there are more features than items.
+a ridge, as a multiple of the mean within-class variance, is judged on val, and principal components are taken only
+where there are more features than items.
 """
 
 from __future__ import annotations

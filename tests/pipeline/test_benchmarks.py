@@ -13,7 +13,7 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.py") if path.name not in SHA
 
 
 def test_there_is_one_for_each_subject():
-    subjects = ("metrics", "relation", "scale", "scoring", "stage_one", "table7")
+    subjects = ("linear_methods", "metrics", "relation", "scale", "scoring", "stage_one", "table7")
     assert tuple(name.removesuffix(".py") for name in NAMES) == subjects
     table = (FOLDER / "README.md").read_text("utf-8")
     assert all(f"`{name}`" in table for name in NAMES)

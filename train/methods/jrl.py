@@ -257,7 +257,11 @@ def quadratic_terms(problem: Regression, sigma: float, config: JrlConfig) -> tup
 
 
 def regress(
-    problem: Regression, quadratic: tuple[np.ndarray, np.ndarray], gamma: float, config: JrlConfig
+    problem: Regression,
+    quadratic: tuple[np.ndarray, np.ndarray],
+    gamma: float,
+    config: JrlConfig,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[tuple[np.ndarray, np.ndarray], list[float]]:
     """Solves the sides in turn until the loss hardly falls.
 
@@ -266,6 +270,8 @@ def regress(
         quadratic: from `quadratic_terms`.
         gamma: weight of the rows' lengths.
         config: the other settings.
+        start: P_i and P_t to start from; None for a ridge regression of each side, which takes all rows as of length 1
+            (rows of zeros would stay so).
 
     Returns:
         P_i (d_i, K) and P_t (d_t, K); the loss after each sweep.
@@ -273,13 +279,13 @@ def regress(
     Raises:
         UserError: gamma is 0, and features depend on each other.
     """
-    found = [np.zeros_like(each) for each in problem.target]
+    found = [np.zeros_like(each) for each in problem.target] if start is None else list(start)
     crosses = problem.cross, problem.cross.T
     losses: list[float] = []
     for sweep in range(config.sweeps):
         for side in (0, 1):
-            # A first ridge regression takes rows as of length 1; rows of zeros would stay so.
-            length = np.linalg.norm(found[side], axis=1) if sweep else np.ones(len(found[side]))
+            known = sweep or start is not None
+            length = np.linalg.norm(found[side], axis=1) if known else np.ones(len(found[side]))
             right = config.fidelity * problem.target[side] + config.agreement * (crosses[side] @ found[1 - side])
             found[side] = _solve(quadratic[side], gamma, np.maximum(length, _SHORTEST), right)
         losses.append(_loss(problem, quadratic, gamma, config, found))

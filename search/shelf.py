@@ -36,13 +36,15 @@ class Shelf:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.turn = RLock()
-        """held while files are read and scores worked out: the compiled kernels and torch use all cores anyway, and
-        the kernels' threads serve one caller at a time"""
+        """held while scores are worked out: the compiled kernels and torch use all cores anyway, and the kernels'
+        threads serve one caller at a time"""
         self.looking = RLock()
         """held while words are looked up, which may take a minute: other queries go on"""
         self.looked_up: dict[tuple[str, str], np.ndarray | None] = {}
         """words of queries with the source of vectors: their vector, None when they have none"""
         self._kept: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
+        self._reading: dict[Hashable, Any] = {}
+        self._guard = RLock()
 
     def manifest(self) -> Manifest:
         """The manifest.
@@ -140,15 +142,21 @@ class Shelf:
         )
 
     def _keep(self, key: Hashable, stamp: object, read: Callable[[], Value]) -> Value:
-        """The value of before when its files are as they were; what is asked for the least often goes first."""
-        with self.turn:
-            if key not in self._kept or self._kept[key][0] != stamp:
-                self._kept[key] = stamp, read()
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            value: Value = self._kept[key][1]
-            return value
+        """The value of before when its files are as they were; what was asked for the longest ago goes first."""
+        with self._guard:
+            reading = self._reading.setdefault(key, RLock())
+        with reading:  # one caller reads, others who want the same wait; who wants something else does not
+            with self._guard:
+                found = self._kept.get(key)
+            if found is None or found[0] != stamp:
+                found = stamp, read()
+            with self._guard:
+                self._kept[key] = found
+                self._kept.move_to_end(key)
+                while len(self._kept) > _KEPT:
+                    self._reading.pop(self._kept.popitem(last=False)[0], None)
+        value: Value = found[1]
+        return value
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

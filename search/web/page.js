@@ -120,7 +120,7 @@ async function search(asked, remember = true) {
     answer = found;
     // For the downloads: what was asked, beside what was answered; not part of the JSON.
     Object.defineProperties(answer, { asked: { value: asked }, settings: { value: settings } });
-    if (remember && asked.kind !== "picture") history.pushState(null, "", `?${new URLSearchParams(settings)}`);
+    if (remember && asked.kind !== "picture") history.pushState({ text: asked.text }, "", `?${new URLSearchParams(settings)}`);
     if (asked.kind === "picture") history.pushState(null, "", "/");
     show(asked, found);
   } catch (error) {
@@ -252,7 +252,7 @@ function restore() {
     search({ kind: "words", words: named.get("words") }, false);
   } else if (named.get("item")) {
     setFind(named.get("find") === "image" ? "image" : "text");
-    search({ kind: "item", id: named.get("item"), text: named.get("item") }, false);
+    search({ kind: "item", id: named.get("item"), text: history.state?.text || named.get("item") }, false);
   }
 }
 

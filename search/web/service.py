@@ -42,30 +42,39 @@ class Service:
         self._shelf = Shelf(layout)
 
     def warm(self) -> list[str]:
-        """Reads everything and asks once in both directions, so that the first query is as quick as the others.
+        """Reads what words need and asks once, so that the first query is as quick as the others.
 
         Returns:
-            What will not work, a line each: a network for new words or pictures is missing or stale.
+            What will not work, a line each: the text network is missing or stale.
 
         Raises:
             UserError: the method or the features are missing or stale, so nothing can be found.
         """
-        manifest, troubles = self._shelf.manifest(), []
+        manifest = self._shelf.manifest()
         searcher = self._searcher(self.method, self.seed, "test")
         for modality, other in (("image", "text"), ("text", "image")):
             for item in manifest.of(modality)[:1]:
                 searcher.find_for_item(item.id, other)
         try:
             for item in manifest.of("text")[:1]:
-                searcher.find_images(" ".join((item.text, *manifest.classes)), 1)
+                searcher.find_images(item.text, 1)
         except UserError as error:
-            troubles.append(f"no search with words: {self.plain(error)}")
+            return [f"no search with words: {self.plain(error)}"]
+        return []
+
+    def warm_pictures(self) -> list[str]:
+        """Reads the image network, the largest part of a start; queries with words are answered meanwhile.
+
+        Returns:
+            What will not work, a line each: the image network is missing or stale.
+        """
+        manifest = self._shelf.manifest()
         try:
             for item in manifest.of("image")[:1]:
-                searcher.find_texts(manifest.image_path(item), 1)
+                self._searcher(self.method, self.seed, "test").find_texts(manifest.image_path(item), 1)
         except UserError as error:
-            troubles.append(f"no search with new pictures: {self.plain(error)}")
-        return troubles
+            return [f"no search with new pictures: {self.plain(error)}"]
+        return []
 
     def about(self) -> dict[str, Any]:
         """What there is to choose from.

@@ -1,10 +1,18 @@
 """All commands in their order on a small project, as a user types them; then each kind of wrong input."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
 
 import pytest
 from PIL import Image
+
+import drsl as package
 
 D = ("-d", "colors")
 
@@ -122,7 +130,7 @@ def test_doctor_and_help(drsl):
     found = drsl("doctor")
     assert found.code == 0
     assert "colors: image features" in found.out
-    for command in ("data", "finetune", "encode", "fit", "evaluate", "report", "features", "search", "doctor"):
+    for command in ("data", "finetune", "encode", "fit", "evaluate", "report", "features", "search", "serve", "doctor"):
         shown = drsl(command, "--help")
         assert shown.code == 0
         assert "drsl " in shown.out.split("Options:")[0].split("\n", 2)[2], f"{command}: no example"
@@ -221,3 +229,37 @@ def test_an_image_that_cannot_be_read_leaves_no_file(drsl, project):
         path.write_bytes(good)
         shutil.move(kept, features)
     assert not list(features.parent.glob(".*"))
+
+
+def test_serve_answers_as_search_does(drsl, project):
+    pytest.importorskip("fastapi", reason="the extra web is not installed")
+    options = ("-C", str(project), "serve", *D, "--port", "0")
+    home = str(Path(package.__file__).parent.parent)
+    with subprocess.Popen(
+        [sys.executable, "-m", "drsl", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": home},
+    ) as server:
+        try:
+            address = server.stdout.readline().split()[0]
+            assert address.startswith("http://127.0.0.1:")
+            with urllib.request.urlopen(f"{address}api/search?words=red+fruit&count=3&only=red") as response:
+                answer = json.load(response)
+            port = address.rstrip("/").rpartition(":")[2]
+            _one_line(drsl("serve", *D, "--port", port), "--port", port)
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 130
+        finally:
+            server.kill()
+        assert "Traceback" not in server.stderr.read()
+    assert json.loads(drsl("search", *D, "red", "fruit", "-k", 3, "--only", "red", "--json").out) == answer
+
+
+def test_an_item_is_searched_with(drsl):
+    found = json.loads(drsl("search", *D, "--item", "red-0", "--find", "image", "--json").out)
+    assert (found["query"], found["expected"], found["expected_is_predicted"]) == ("red-0", "red", False)
+    assert "expected class: red (its own)" in drsl("search", *D, "--item", "red-0").out
+    _one_line(drsl("search", *D, "--item", "red-99"), "there is no item 'red-99'")
+    assert drsl("search", *D, "red", "--item", "red-0").code == 2

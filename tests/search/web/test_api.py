@@ -290,13 +290,20 @@ def test_any_name_is_taken_when_asked_for(project):
 
 
 def test_warming_finds_all_well(project):
-    assert Service(project.layout, "drsl-c", 0).warm() == []
+    service = Service(project.layout, "drsl-c", 0)
+    assert service.warm() == []
+    assert service.warm_pictures() == []
 
 
 def test_warming_tells_what_will_not_work(project):
     project.layout.network("image").unlink()
-    (trouble,) = Service(project.layout, "drsl-c", 0).warm()
+    service = Service(project.layout, "drsl-c", 0)
+    assert service.warm() == []
+    (trouble,) = service.warm_pictures()
     assert trouble.startswith("no search with new pictures: models/squares/image.safetensors")
+    project.layout.network("text").unlink()
+    (trouble,) = service.warm()
+    assert trouble.startswith("no search with words: models/squares/text.safetensors")
     with pytest.raises(MissingFile, match="drsl fit -d squares"):
         Service(project.layout, "drsl-c", 5).warm()
     with pytest.raises(SettingError, match="did you mean"):

@@ -56,7 +56,7 @@ def fit_stage(
     start = time.perf_counter()
     method.fit(image, text, seed=seed, device=device, progress=progress)
     fitted = time.perf_counter()
-    origin = {
+    origin: dict[str, str | int] = {
         "dataset": str(image.attrs.get("dataset", "")),
         "seed": seed,
         **_fingerprints(image, text),

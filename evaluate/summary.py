@@ -118,16 +118,17 @@ def _row(method: str, runs: Sequence[Mapping[str, Any]], against: Comparison | N
         values = [float(run[key]) for run in runs]
         spread[key] = statistics.fmean(values)
         spread[f"{key}_std"] = statistics.stdev(values) if len(values) > 1 else 0.0
-    seconds = {key: _known(runs, key) for key in ("fit_seconds", "score_seconds")}
+    fit, score = (_known(runs, key) for key in ("fit_seconds", "score_seconds"))
     memory = _known(runs, "peak_memory_mb")
     ties = [_known(runs, f"{direction}_tied_pairs") for direction in ("i2t", "t2i")]
     return Row(
         method=method,
         seeds=len(runs),
+        fit_seconds=statistics.fmean(fit) if fit else None,
+        score_seconds=statistics.fmean(score) if score else None,
         peak_memory_mb=max(memory) if memory else None,
         tied_share=statistics.fmean([*ties[0], *ties[1]]) if all(ties) else None,
         against=against,
-        **{key: statistics.fmean(found) if found else None for key, found in seconds.items()},
         **spread,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 __all__ = ["code_digest"]
@@ -38,14 +39,22 @@ def code_digest(module: str) -> str:
             if name == module:
                 raise ModuleNotFoundError(f"there is no module {name}")
             continue  # `from drsl.train.x import name`: no module, but a name in one
-        tree = ast.parse(path.read_bytes())
-        found[name] = ast.dump(_Bare().visit(tree))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_ROOM):
-                todo += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-            elif isinstance(node, ast.Import):
-                todo += [each.name for each in node.names if each.name.startswith(_ROOM)]
+        found[name], imported = _parsed(path)
+        todo += imported
     return hashlib.sha256(repr(sorted(found.items())).encode("utf-8")).hexdigest()[:16]
+
+
+@cache
+def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
+    """A file's code in one form, and what it imports from this room; a file does not change while a process runs it."""
+    tree = ast.parse(path.read_bytes())
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_ROOM):
+            imported += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+        elif isinstance(node, ast.Import):
+            imported += [each.name for each in node.names if each.name.startswith(_ROOM)]
+    return ast.dump(_Bare().visit(tree)), tuple(imported)
 
 
 def _path(name: str) -> Path | None:

@@ -19,6 +19,10 @@ UNSUPERVISED = ("cca", "cca-paper", "pls", "kcca", "mcca", "dcca", "dccae")
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
 # What makes a method quick here, beside what `make` gives all networks.
 QUICK = {
+    "sdml": {"hidden": [128], "text_learning_rate": 2e-3},
+    "man": {"hidden": [128], "inputs": "unit", "epochs": 30, "learning_rate": 4e-3},
+    "mrl": {"hidden": [128]},
+    "fume": {"hidden": [128]},
     "cmdn": {
         **{"alone": [128, 64], "image_layers": [128, 64], "text_layers": [64, 64], "joint": 128, "fused": 128},
         **{"common": [128, 64], "stage_epochs": 8},

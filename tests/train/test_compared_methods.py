@@ -22,6 +22,10 @@ QUICK = {
     "dcca": {"hidden": [128], "components": 10, "power": 2.0, "batch": 400},
     "dccae": {"hidden": [128], "components": 10, "power": 2.0, "batch": 400},
     "cm-gans": {"discriminator": 64, "generator_steps": 2, "learning_rate": 5e-3},
+    "sdml": {"hidden": [128], "text_learning_rate": 2e-3},
+    "man": {"hidden": [128], "inputs": "unit", "epochs": 30, "learning_rate": 4e-3},
+    "mrl": {"hidden": [128]},
+    "fume": {"hidden": [128]},
     "cmdn": {
         **{"alone": [128, 64], "image_layers": [128, 64], "text_layers": [64, 64], "joint": 128, "fused": 128},
         **{"common": [128, 64], "stage_epochs": 8},

@@ -163,7 +163,7 @@ class Mcsm(NetworkMethod):
         if blocks is not None:
             return super()._val_map(image, text, blocks)
         sides = [
-            self.represent(side, each.feature[rows_of(each, "val")])
+            self.represent(side, each.feature.take(rows_of(each, "val"), axis=0))
             for side, each in (("image", image), ("text", text))
         ]
         model: Any = self._fitted()

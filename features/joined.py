@@ -27,7 +27,7 @@ class PartsLayout(NamedTuple):
 
     feature: int
     """width d of the feature"""
-    count: int
+    number: int
     """parts an item, p"""
     width: int
     """width k of a part; of a word's vector where parts are words"""
@@ -39,7 +39,7 @@ class PartsLayout(NamedTuple):
     @property
     def columns(self) -> int:
         """Columns of a joined row."""
-        return self.feature + self.count * (1 if self.words else self.width) + self.count * self.masked
+        return self.feature + self.number * (1 if self.words else self.width) + self.number * self.masked
 
 
 class JoinedRows:
@@ -112,8 +112,8 @@ class JoinedRows:
             raise IndexError(f"joined rows are read by a slice or an array of rows, not by {key!r}")
         layout, found = self.layout, np.empty((len(rows), self.layout.columns), np.float32)
         found[:, : layout.feature] = self._feature[rows]
-        end = layout.columns - layout.count * layout.masked
-        found[:, layout.feature : end] = self._part[rows].reshape(len(rows), -1)
+        end = layout.columns - layout.number * layout.masked
+        found[:, layout.feature : end] = self._part[rows].reshape(len(rows), end - layout.feature)
         if self._mask is not None:
             found[:, end:] = self._mask[rows]
         return found

@@ -175,7 +175,7 @@ class NetworkMethod(CommonSpace):
         """What goes before the epochs, such as training by stages; nothing, unless a method says."""
 
     def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
-        """As `_prepare`; gives what the epochs learn from, such as the codes of frozen stages in the features' place."""
+        """As `_prepare`; gives what the epochs learn from, such as frozen stages' codes in the features' place."""
         self._prepare(model, train, progress)
         return train
 

@@ -16,6 +16,7 @@ from drsl.features.lock import exclusive
 from drsl.features.store import Features
 from drsl.params import EvaluateConfig
 from drsl.project import Project
+from drsl.stage_two import with_parts
 from drsl.train.methods import Method, get_method, method_class, method_names, read_about
 from drsl.train.stage import fit_stage, recipe
 
@@ -70,7 +71,7 @@ def plan(project: Project, methods: Sequence[str], seeds: Sequence[int]) -> Plan
     left_out = []
     for name in dict.fromkeys(methods or method_names()):
         kind = method_class(name)
-        parts = dict(getattr(kind, "parts", {}))
+        parts = kind.parts
         lacking = [path for path in (project.layout.parts(*each) for each in parts.items()) if not path.is_file()]
         if lacking and not methods:
             left_out.append((name, f"{project.layout.show(lacking[0])} is not there"))
@@ -155,6 +156,7 @@ def _fit(
         method: Method = get_method(name, **project.params.method(project.layout.dataset, name))
     except SettingError as problem:
         raise SettingError(f"methods.{name}: {problem}") from None
+    image, text = with_parts(project, image, text, method.parts)
     made_by = recipe(method, image, text, seed)
     if not force and up_to_date(run, made_by):
         return False

@@ -71,9 +71,20 @@ class Features:
             SettingError: the split's name is unknown.
         """
         rows = np.flatnonzero(self.split == SPLITS.index(choose("split", split, SPLITS)))
-        return replace(
-            self, id=self.id[rows], feature=self.feature[rows], label=self.label[rows], split=self.split[rows]
-        )
+        return self.take(rows)
+
+    def take(self, rows: np.ndarray) -> Features:
+        """Some of the rows.
+
+        Args:
+            rows: their numbers.
+
+        Returns:
+            A new object with those rows, in that order, and the same classes and attributes.
+        """
+        # `take` and not an index: rows that are joined with parts stay in their file.
+        feature = self.feature.take(rows, axis=0)
+        return replace(self, id=self.id[rows], feature=feature, label=self.label[rows], split=self.split[rows])
 
 
 class FeatureWriter:

@@ -226,7 +226,14 @@ class Searcher:
 
     @property
     def _method(self) -> Method:
-        return self._shelf.method(self._run)
+        method = self._shelf.method(self._run)
+        if method.parts:
+            kinds = " and ".join(f"the {kind} of {modality}s" for modality, kind in method.parts.items())
+            raise UserError(
+                f"{method.name} looks at {kinds}, which a query does not have: search with another method, such as "
+                "drsl-c (-m drsl-c)"
+            )
+        return method
 
 
 def _quoted(words: list[str]) -> str:

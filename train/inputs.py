@@ -29,16 +29,18 @@ class Standardize(nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     @torch.no_grad()
-    def fit(self, feature: torch.Tensor) -> None:
+    def fit(self, feature: torch.Tensor, least: float = 0.0) -> None:
         """Takes mean and deviation from training features.
 
         Args:
             feature: (n, width), of the train split.
+            least: columns count as constant whose deviation is a smaller share than this of all columns' mean one; for
+                codes of a network, where a unit that hardly ever speaks would be blown up, and rounding with it.
         """
         self.mean.copy_(feature.mean(dim=0))
         deviation = feature.std(dim=0, correction=0)
         # Rounding leaves a constant column a tiny deviation; dividing by it would blow rounding up.
-        constant = deviation <= 1e-6 * self.mean.abs().clamp(min=1e-30)
+        constant = deviation <= (1e-6 * self.mean.abs().clamp(min=1e-30)).clamp(min=least * deviation.mean())
         self.scale.copy_(torch.where(constant, torch.zeros_like(deviation), 1 / deviation))
 
     def forward(self, feature: torch.Tensor) -> torch.Tensor:

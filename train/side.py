@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from drsl.features.errors import UserError
+from drsl.features.joined import JoinedRows
 from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
 
@@ -28,6 +30,10 @@ class Side:
         """(n,) int64 labels, as numpy has them"""
         self.label = torch.from_numpy(self.numbers).to(device)
         """(n,) int64 labels on the device"""
+        self._joined = features.feature.take(rows) if isinstance(features.feature, JoinedRows) else None
+        if self._joined is not None:  # what is not joined is resident as ever, parts stay in their file
+            features, rows = replace(features, feature=self._joined.feature), np.arange(len(rows))
+        self._device = device
         whole = torch.from_numpy(np.require(features.feature, None, ["C", "W"]))
         self._feature = whole if device == "cpu" else whole[torch.from_numpy(rows)].to(device)
         self._row = torch.from_numpy(rows) if device == "cpu" else torch.arange(len(rows), device=device)
@@ -44,7 +50,18 @@ class Side:
         Returns:
             (b, d) on the device.
         """
+        if self._joined is not None:
+            rows = slice(None) if places is None else places.cpu().numpy()
+            return torch.from_numpy(self._joined[rows]).to(self._device)
         return self._feature[self._row if places is None else self._row[places]]
+
+    def whole(self) -> torch.Tensor:
+        """All rows without the parts that they may be joined with.
+
+        Returns:
+            (n, d) on the device.
+        """
+        return self._feature[self._row]
 
     def with_feature(self, feature: torch.Tensor) -> Side:
         """The same items with other features, such as what frozen layers make of them.
@@ -56,6 +73,7 @@ class Side:
             A new side; the labels are shared.
         """
         other = copy.copy(self)
+        other._joined = None
         other._feature, other._row = feature, torch.arange(len(self), device=feature.device)
         return other
 

@@ -30,7 +30,7 @@ def fit(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     project = Project.open(folder, dataset)
     run = project.layout.run(method, seed)
     chosen = get_method(method, **project.params.method(dataset, method))
-    image, text = read_pair(project)
+    image, text = read_pair(project, chosen.parts)
     made_by = recipe(chosen, image, text, seed)  # before `tune` settles what depends on the machine
     outputs = (run.model, run.log, run.cost, run.scores)
     with project.writing(f"fit@{dataset}-{method}-{seed}", *outputs):

@@ -35,7 +35,7 @@ def tune(folder: Path | None, dataset: str, method: str, seed: int, dry_run: boo
     from drsl.tuning import Point, points_of, tune_method
 
     project = Project.open(folder, dataset)
-    method_class(method)  # a wrong name is told before the features are read
+    kind = method_class(method)  # a wrong name is told before the features are read
     grid = project.params.grid(method)
     settings = project.params.method(dataset, method)
     record = project.layout.results / method / "tune.csv"
@@ -49,7 +49,7 @@ def tune(folder: Path | None, dataset: str, method: str, seed: int, dry_run: boo
             f"would set what is best under methods.{method}.datasets.{dataset}; now in force: {said or 'defaults'}"
         )
         return
-    image, text = read_pair(project)
+    image, text = read_pair(project, kind.parts)
 
     def say(point: Point) -> None:
         outcome = point.note or f"val mAP {point.val_map:.4f}, {point.seconds:.1f} s"

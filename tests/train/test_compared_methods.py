@@ -30,7 +30,7 @@ QUICK = {
         **{"alone": [128, 64], "image_layers": [128, 64], "text_layers": [64, 64], "joint": 128, "fused": 128},
         **{"common": [128, 64], "stage_epochs": 8},
     },
-    "ccl": {"image_layers": [128, 64], "text_layers": [64, 64], "code": 64, "stage_epochs": 8},
+    "ccl": {"image_layers": [256], "text_layers": [128], "code": 256, "stage_epochs": 20},
     "mcsm": {"dim": 64, "references": 100},
 }
 

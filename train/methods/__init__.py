@@ -43,6 +43,8 @@ _METHODS = {
     "cmdn": ("cmdn", "Cmdn"),
     "ccl": ("ccl", "Ccl"),
     "mcsm": ("mcsm", "Mcsm"),
+    "ccl-multi": ("ccl_multi", "CclMulti"),
+    "mcsm-full": ("mcsm_full", "McsmFull"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -33,6 +33,8 @@ class Method(ABC):
     log_columns: ClassVar[Sequence[str]] = ()
     stochastic: ClassVar[bool] = True
     """whether seeds matter; otherwise one run says all"""
+    parts: ClassVar[Mapping[str, str]] = {}
+    """modality to the kind of parts of items that its features are joined with (`join_parts`); empty for most"""
 
     def __init__(self) -> None:
         self.log: list[Sequence[float]] = []

@@ -1,6 +1,6 @@
-"""CCL, cross-modal correlation learning with multigrained fusion by hierarchical network; here on global features.
+"""CCL: Peng et al., Cross-modal correlation learning with multigrained fusion by hierarchical network, TMM 20 (2018).
 
-Peng, Qi, Huang, Yuan, IEEE Transactions on Multimedia 20 (2018).
+TMM: IEEE Transactions on Multimedia. Here on global features.
 
 Level 1, each stage frozen before the next: an autoencoder a side; two autoencoders with logistic codes c_i, c_t that
 correspond, 0.3 (|x_i - x_i'|^2 + |x_t - x_t'|^2) + 0.7 |c_i - c_t|^2; a classifier a side of which the last hidden
@@ -28,10 +28,10 @@ from drsl.features.errors import require
 from drsl.train.inputs import Standardize
 from drsl.train.methods.base import Progress
 from drsl.train.methods.network import Batch, NetworkMethod, TwoNetworks
-from drsl.train.methods.stages import SIDES, Autoencoder, Classifier, StagedConfig, Stages, standardized
+from drsl.train.methods.stages import LEAST, SIDES, Autoencoder, Classifier, StagedConfig, Stages, standardized
 from drsl.train.side import Side
 
-__all__ = ["Ccl", "CclConfig", "LevelTwo", "contrastive_loss"]
+__all__ = ["Ccl", "CclConfig", "LevelTwo", "View", "contrastive_loss"]
 
 
 @dataclass(frozen=True)
@@ -95,21 +95,48 @@ class LevelTwo(nn.Module):
         return found.sigmoid(), self.last(found)
 
 
-class _View(nn.Module):
-    """What one side's features go through, in the order of the stages."""
+class View(nn.Module):
+    """What one side's features go through, in the order of the stages.
 
-    def __init__(self, config: CclConfig, dim: int, widths: tuple[int, ...], classes: int) -> None:
+    Args:
+        config: the settings.
+        dim: width of the feature.
+        widths: of the autoencoder.
+        classes: K.
+        width: of what the classifier is given; 0 for the corresponding code.
+    """
+
+    def __init__(self, config: CclConfig, dim: int, widths: tuple[int, ...], classes: int, width: int = 0) -> None:
         super().__init__()
         self.whole = Autoencoder([dim, *widths])
         self.correspondence = Autoencoder([widths[-1], config.code], nn.Sigmoid())
-        self.classifier = Classifier([config.code, *[config.hidden] * 3], classes)
+        self.classifier = Classifier([width or config.code, *[config.hidden] * 3], classes)
         self.standard = Standardize(config.hidden)
         self.level_two = LevelTwo(config.hidden, config.hidden, classes)
         self.out = Standardize(config.hidden)
 
-    def forward(self, feature: torch.Tensor) -> torch.Tensor:
-        code = self.standard(self.classifier(self.correspondence(self.whole(feature))))
-        found: torch.Tensor = self.out(self.level_two(code)[0])
+    def code(self, feature: Any) -> torch.Tensor:
+        """The code of level 1 before the classifier.
+
+        Args:
+            feature: (n, dim).
+
+        Returns:
+            (n, k).
+        """
+        found: torch.Tensor = self.correspondence(self.whole(feature))
+        return found
+
+    def forward(self, feature: Any) -> torch.Tensor:
+        """The vectors that are compared.
+
+        Args:
+            feature: (n, dim).
+
+        Returns:
+            (n, hidden).
+        """
+        found: torch.Tensor = self.out(self.level_two(self.standard(self.classifier(self.code(feature))))[0])
         return found
 
 
@@ -123,7 +150,7 @@ class Ccl(NetworkMethod):
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         config = self.config
         widths = config.image_layers, config.text_layers
-        views = [_View(config, *each, classes) for each in zip(dims, widths, strict=True)]
+        views = [View(config, *each, classes) for each in zip(dims, widths, strict=True)]
         return TwoNetworks(config.inputs, dims, *views)
 
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
@@ -179,7 +206,7 @@ class Ccl(NetworkMethod):
     def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
         if self.config.standard_codes:
             for view, code in ((model.image, image), (model.text, text)):
-                view.out.fit(view.level_two(code)[0])
+                view.out.fit(view.level_two(code)[0], LEAST)
 
 
 def contrastive_loss(image: torch.Tensor, text: torch.Tensor, same: torch.Tensor, margin: float) -> torch.Tensor:

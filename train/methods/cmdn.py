@@ -1,6 +1,6 @@
-"""CMDN, cross-media shared representation by hierarchical learning with multiple deep networks; on global features.
+"""CMDN: Peng, Huang, Qi, Shared representation by hierarchical learning with multiple deep networks, IJCAI 2016.
 
-Peng, Huang, Qi, IJCAI 2016.
+Here on global features.
 
 Stages, each frozen before the next; all codes of the training items are standardised where they enter a stage:
 1. a side alone: an autoencoder, d - 1024 - 512;
@@ -32,7 +32,7 @@ from drsl.features.errors import require
 from drsl.train.inputs import Standardize
 from drsl.train.methods.base import Progress
 from drsl.train.methods.network import Batch, NetworkMethod, TwoNetworks
-from drsl.train.methods.stages import SIDES, Autoencoder, Classifier, StagedConfig, Stages, standardized
+from drsl.train.methods.stages import LEAST, SIDES, Autoencoder, Classifier, StagedConfig, Stages, standardized
 from drsl.train.side import Side
 
 __all__ = ["BimodalAutoencoder", "Cmdn", "CmdnConfig"]
@@ -212,7 +212,7 @@ class Cmdn(NetworkMethod):
 
     def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
         for side, code in (("image", image), ("text", text)):
-            getattr(model, side)["standard"][-1].fit(model.common[-1].of(side, code))
+            getattr(model, side)["standard"][-1].fit(model.common[-1].of(side, code), LEAST)
 
 
 def _by_itself(stages: Stages, model: Any, side: str, train: Side) -> tuple[torch.Tensor, torch.Tensor]:

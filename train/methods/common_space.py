@@ -11,7 +11,10 @@ from drsl.train.methods.configured import ConfiguredMethod
 __all__ = ["CommonSpace", "unit_rows"]
 
 _ROWS = 4096
-"""Items that are embedded at a time."""
+"""Items that are embedded at a time, at most."""
+
+_NUMBERS = 1 << 24
+"""Numbers of features that are embedded at a time."""
 
 
 class CommonSpace(ConfiguredMethod):
@@ -37,8 +40,9 @@ class CommonSpace(ConfiguredMethod):
             UserError: not fitted, or another width.
         """
         self._check_width(modality, feature)
-        starts = range(0, max(1, len(feature)), _ROWS)
-        found = np.concatenate([self._embed(modality, feature[start : start + _ROWS]) for start in starts])
+        rows = max(1, min(_ROWS, _NUMBERS // feature.shape[1]))
+        starts = range(0, max(1, len(feature)), rows)
+        found = np.concatenate([self._embed(modality, feature[start : start + rows]) for start in starts])
         return unit_rows(found) if self.cosine else found.astype(np.float32)
 
     def relate(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:

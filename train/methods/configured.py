@@ -49,7 +49,8 @@ class ConfiguredMethod(Method):
         if not np.isin(*labels).any():
             return float("nan")
         if blocks is None:
-            blocks = score_blocks(self, *(features.feature[rows] for features, rows in sides))
+            left, right = (features.feature.take(rows, axis=0) for features, rows in sides)
+            blocks = score_blocks(self, left, right)
         held = list(blocks)
         both = average_precision_of_blocks(lambda: held, *labels, name=self.name)
         return float(np.mean([np.nanmean(each) for each in both]))

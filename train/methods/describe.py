@@ -70,7 +70,7 @@ def describe(name: str) -> About:
         line=_first(inspect.getdoc(kind), "\n"),
         source=_first(sys.modules[kind.__module__].__doc__, "\n\n"),
         stochastic=kind.stochastic,
-        parts=dict(getattr(kind, "parts", {})),
+        parts=dict(kind.parts),
         settings=tuple(settings),
     )
 

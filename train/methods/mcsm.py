@@ -1,6 +1,6 @@
-"""MCSM, modality-specific cross-modal similarity measurement with recurrent attention; here on global features.
+"""MCSM: Peng et al., Modality-specific similarity measurement with recurrent attention network, IEEE TIP 27 (2018).
 
-Peng, Qi, Yuan, IEEE Transactions on Image Processing 27 (2018).
+TIP: IEEE Transactions on Image Processing. Here on global features.
 
 There is no common space, but one that each modality is at home in. With l(x) = x / |x|:
 
@@ -163,7 +163,7 @@ class Mcsm(NetworkMethod):
         if blocks is not None:
             return super()._val_map(image, text, blocks)
         sides = [
-            self.represent(side, each.feature[rows_of(each, "val")])
+            self.represent(side, each.feature.take(rows_of(each, "val"), axis=0))
             for side, each in (("image", image), ("text", text))
         ]
         model: Any = self._fitted()

@@ -223,8 +223,9 @@ class NetworkMethod(CommonSpace):
             self.classes = len(image.classes)
             model = self._build((image.feature.shape[1], text.feature.shape[1]), self.classes)
             for side, each in zip(("image", "text"), train, strict=True):
-                if isinstance(inputs := model.inputs[side], Standardize):
-                    inputs.fit(each.feature())
+                for inputs in model.inputs[side].modules():
+                    if isinstance(inputs, Standardize):
+                        inputs.fit(each.whole())
             self.model, self.device = model.to(device), device
             self._train(image, text, train, seed, progress)
         self._fitted().eval()

@@ -15,9 +15,12 @@ from drsl.train.inputs import Standardize
 from drsl.train.methods.base import Progress
 from drsl.train.methods.network import NetworkConfig, layers
 
-__all__ = ["SIDES", "Autoencoder", "Classifier", "StagedConfig", "Stages", "standardized"]
+__all__ = ["LEAST", "SIDES", "Autoencoder", "Classifier", "StagedConfig", "Stages", "standardized"]
 
 SIDES = ("image", "text")
+
+LEAST = 0.01
+"""Units of a code that vary less than this share of the mean are not scaled up, but left out."""
 
 _ROWS = 1024
 """Items whose codes are worked out at a time."""
@@ -220,6 +223,6 @@ def standardized(inputs: Standardize, codes: torch.Tensor) -> torch.Tensor:
     Returns:
         (n, k).
     """
-    inputs.fit(codes)
+    inputs.fit(codes, LEAST)
     found: torch.Tensor = inputs(codes)
     return found

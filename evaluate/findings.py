@@ -76,5 +76,6 @@ def _counts(compared: dict[str, Comparison], reference: str) -> list[str]:
     return [
         f"Against {reference}, of {len(compared)} method{'s' if len(compared) > 1 else ''}: {parts[0]}, {parts[1]}, "
         f"{open_} undecided (paired sign-flip test over test items, Holm's correction, level {LEVEL}).",
-        "Undecided is not equal; the test speaks of other test items for these fitted methods, not of another split.",
+        ("Undecided is not equal; the" if open_ else "The")
+        + " test speaks of other test items for these fitted methods, not of another split.",
     ]

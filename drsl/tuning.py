@@ -166,13 +166,8 @@ def tune_method(
         if said:
             said(found)
         if progress:
-<<<<<<< HEAD
-            top = max((each.val_map for each in points if not math.isnan(each.val_map)), default=math.nan)
-            progress(len(points), len(chosen), f"best val mAP {top:.3f}")
-=======
             highest = max((each.val_map for each in points if not math.isnan(each.val_map)), default=math.nan)
             progress(len(points), len(chosen), f"best val mAP {highest:.3f}")
->>>>>>> e9364e4b1dbfa930cc6b3091799aa1817e69c53f
     good = [number for number, each in enumerate(points) if not math.isnan(each.val_map)]
     if not good:
         raise UserError(f"no fit of {name} gave a mAP on val: {points[0].note or 'no val query has a relevant item'}")

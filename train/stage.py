@@ -56,11 +56,7 @@ def fit_stage(
     start = time.perf_counter()
     method.fit(image, text, seed=seed, device=device, progress=progress)
     fitted = time.perf_counter()
-<<<<<<< HEAD
-    origin: dict[str, str | int | float] = {
-=======
     origin: dict[str, str | int] = {
->>>>>>> e9364e4b1dbfa930cc6b3091799aa1817e69c53f
         "dataset": str(image.attrs.get("dataset", "")),
         "seed": seed,
         **_fingerprints(image, text),

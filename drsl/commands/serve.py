@@ -54,7 +54,12 @@ def serve(folder: Path | None, dataset: str, method: str, seed: int, host: str, 
         if not near:
             click.echo("whoever reaches this machine can search here and see the pictures", err=True)
         click.echo(f"{shown} searches {dataset} ({time.perf_counter() - start:.1f} s to start); Ctrl+C ends it")
-        Thread(target=lambda: [click.echo(line, err=True) for line in service.warm_pictures()], daemon=True).start()
+
+        def warm_pictures() -> None:
+            for line in service.warm_pictures():
+                click.echo(line, err=True)
+
+        Thread(target=warm_pictures, daemon=True).start()
         if open_page:
             click.launch(shown)
         app = make_app(service, LOOPBACK if near else None)

@@ -36,6 +36,9 @@ def test_ci_sample_the_wheel_holds_every_room(tmp_path):
         "import drsl, drsl.features.store, drsl.train, drsl.extract.stage, drsl.search.searcher\n"
         "from drsl.evaluate.published import published\n"
         "assert drsl.__file__.startswith(sys.path[0]) and drsl.train.__file__.startswith(sys.path[0])\n"
-        "assert published('pascal')"
+        "assert published('pascal')\n"
+        "from pathlib import Path\n"
+        "web = Path(drsl.search.searcher.__file__).parent / 'web'\n"
+        "assert all((web / f'page.{each}').is_file() for each in ('html', 'css', 'js'))"
     )
     subprocess.run([sys.executable, "-I", "-c", code], check=True, cwd=tmp_path)

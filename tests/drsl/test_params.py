@@ -41,8 +41,8 @@ def test_the_projects_own_params_are_good():
     assert params.part("emoji", "text", TextConfig).windows == (3, 4, 5)
     assert params.part("emoji", "evaluate", EvaluateConfig).at
     for name in params.content["run"]["methods"]:
-        method = get_method(name, **params.method("emoji", name))
-        assert method.settings["learning_rate"] == 1e-4
+        get_method(name, **params.method("emoji", name))
+    assert get_method("drsl-c", **params.method("emoji", "drsl-c")).settings["learning_rate"] == 1e-4
 
 
 def test_a_block_becomes_a_config():

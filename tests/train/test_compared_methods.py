@@ -19,6 +19,9 @@ UNSUPERVISED = ("cca", "cca-paper", "pls", "kcca", "mcca", "dcca", "dccae")
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
 # What makes a method quick here, beside what `make` gives all networks.
 QUICK = {
+    "dcca": {"hidden": [128], "components": 10, "power": 2.0, "batch": 400},
+    "dccae": {"hidden": [128], "components": 10, "power": 2.0, "batch": 400},
+    "cm-gans": {"discriminator": 64, "generator_steps": 2, "learning_rate": 5e-3},
     "cmdn": {
         **{"alone": [128, 64], "image_layers": [128, 64], "text_layers": [64, 64], "joint": 128, "fused": 128},
         **{"common": [128, 64], "stage_epochs": 8},

@@ -133,9 +133,11 @@ class CmGans(NetworkMethod):
 
     def _step(self, model: Any, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> dict[str, torch.Tensor]:
         epoch = int(batch.done * self.config.epochs + 1e-6)
+        rate = self.config.learning_rate * self.config.learning_rate_decay**epoch
+        rate *= 0.5 ** (epoch // self.config.halve_every)
         for each in optimizers.values():
             for group in each.param_groups:
-                group["lr"] = self.config.learning_rate * 0.5 ** (epoch // self.config.halve_every)
+                group["lr"] = rate
         seen = {"image": model.inputs["image"](batch.image), "text": model.inputs["text"](batch.text)}
         doubt = self._discriminator_loss(model, seen, batch.image_label)
         self._descend(doubt, optimizers["discriminators"])

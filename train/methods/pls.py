@@ -10,8 +10,8 @@ Directions w_i, w_t of largest covariance w_iT C_it w_t, each of length 1. Two f
   and q; then X_i <- X_i - t pT and X_t <- X_t - s qT, and again. W_i = U (PT U)^-1 (sklearn: PLSCanonical), the bases
   of NIPALS, which Sharma and Jacobs used.
 
-scikit-learn's classes hold two float64 copies of all features (2 GB at 32,000 x 4096) and PLSCanonical goes through
-them for each direction. Both forms need but the sums C_it, X_iT X_i and X_tT X_t: taking t pT away changes C_it by
+scikit-learn's classes hold all features in float64 (1 GB at 32,000 x 4096), and PLSCanonical goes through them for each
+direction. Both forms need but the sums C_it, X_iT X_i and X_tT X_t: taking t pT away changes C_it by
 matrices of rank one and X_iT X_i by -(tT t) p pT. So they are worked out on the sums, and scikit-learn is the tests'
 oracle.
 """

@@ -88,18 +88,15 @@ def test_without_a_ridge_affine_maps_change_nothing(views, solve, seed):
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.1, 0.7])
-def test_the_directions_are_those_of_cca_zoo(views, shrinkage):
+def test_the_directions_are_those_of_cca_zoo(views, solve, shrinkage):
     linear = pytest.importorskip("cca_zoo.linear")
-    # cca-zoo's covariance is (1 - c) C + c I: with C of trace d, the ridge c / (1 - c).
-    views = [each / np.sqrt(np.trace(np.cov(each.T)) / each.shape[1]) for each in views]
-    oracle = linear.RidgeCCA(6, shrinkage=shrinkage).fit(views)
-    covariances = [np.cov(each.T) for each in views]
-    factors = [ridge_factor(each, shrinkage / (1 - shrinkage)) for each in covariances]
-    cross = centred(views[0]).T @ centred(views[1]) / 499
-    inner = np.linalg.solve(factors[0], cross) @ np.linalg.inv(factors[1]).T
-    u, _, v = np.linalg.svd(inner, full_matrices=False)
-    for factor, each, weights in zip(factors, (u, v.T), oracle.weights_, strict=True):
-        assert cosines(np.linalg.solve(factor.T, each), weights).min() > 1 - 1e-8
+    # cca-zoo's covariance is (1 - c) C + c I: where the mean variance is 1, that is the ridge c / (1 - c).
+    scaled = [each / np.sqrt(np.trace(np.cov(each.T)) / each.shape[1]) for each in views]
+    scaled = [each.astype(np.float32).astype(np.float64) for each in scaled]
+    oracle = linear.RidgeCCA(6, shrinkage=shrinkage).fit(scaled)
+    found = solve(*scaled, ridge=shrinkage / (1 - shrinkage))
+    for own, weights in zip(found[:2], oracle.weights_, strict=True):
+        assert cosines(own, weights).min() > 1 - 1e-8
 
 
 def test_ridge_factors_are_the_roots_of_the_covariance_with_the_ridge(views):

@@ -14,7 +14,7 @@ from drsl.evaluate import mean_average_precision
 from drsl.train import get_method, method_names
 from drsl.train.methods.network import NetworkMethod
 
-CLASSES = 10
+CLASSES = 8
 UNSUPERVISED = ("cca", "cca-paper", "pls", "kcca", "mcca", "dcca", "dccae")
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
 # What makes a method quick here, beside what `make` gives all networks.
@@ -37,7 +37,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def problem(make_paired_toy):
-    return make_paired_toy(400, 100, 200, dims=(256, 100), classes=CLASSES)
+    return make_paired_toy(300, 100, 150, dims=(96, 48), classes=CLASSES)
 
 
 @pytest.fixture(scope="module")

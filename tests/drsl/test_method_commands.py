@@ -40,7 +40,7 @@ def test_one_method_in_full(command):
     assert "[1e-05, 0.01]" in command("methods", "deep-sm", "-d", "toy").out  # the grid
     wrong = command("methods", "kca", "-d", "toy")
     assert wrong.code == 1
-    assert "did you mean 'cca'" in wrong.err
+    assert "did you mean 'kcca'" in wrong.err
 
 
 def test_the_page_is_what_the_docstrings_say():

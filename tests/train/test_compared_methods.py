@@ -12,10 +12,14 @@ import pytest
 
 from drsl.evaluate import mean_average_precision
 from drsl.train import get_method, method_names
+from drsl.train.methods import method_class
 from drsl.train.methods.network import NetworkMethod
 
-CLASSES = 8
+CLASSES = 10
 UNSUPERVISED = ("cca", "cca-paper", "pls", "kcca", "mcca", "dcca", "dccae")
+SUPERVISED = [name for name in method_names() if name not in UNSUPERVISED and not method_class(name).parts]
+SAMPLE = ("drsl-c", "drsl-plus", "deep-sm", "mvda", "jrl", "dscmr")
+"""what every run of the tests tries where nothing is to be learned; the others take minutes more"""
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")
 # What makes a method quick here, beside what `make` gives all networks.
 QUICK = {
@@ -37,7 +41,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def problem(make_paired_toy):
-    return make_paired_toy(300, 100, 150, dims=(96, 48), classes=CLASSES)
+    return make_paired_toy(400, 100, 200, dims=(256, 100), classes=CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +95,7 @@ def test_a_method_finds_what_is_there(name, found):
     assert value > chance + 3 * deviation
 
 
-@pytest.mark.parametrize("name", [each for each in method_names() if each not in UNSUPERVISED])
+@pytest.mark.parametrize("name", SUPERVISED)
 def test_labels_help(name, found):
     assert found(name)[0] > found("cca")[0]
 
@@ -100,6 +104,9 @@ def test_regularised_cca_is_above_the_published_kind(found):
     assert found("cca")[0] > found("cca-paper")[0] + 0.1
 
 
+@pytest.mark.parametrize(
+    "name", [each if each in SAMPLE else pytest.param(each, marks=pytest.mark.slow) for each in SUPERVISED]
+)
 def test_nothing_is_found_where_nothing_is_to_be_learned(name, nothing):
     value, chance, deviation = judge(make(name).fit(*nothing, seed=0), *nothing)
     assert abs(value - chance) < 3 * deviation

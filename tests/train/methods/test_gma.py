@@ -109,6 +109,7 @@ def test_there_are_fewer_directions_than_classes(toy):
     assert method.settings["components"] == [2]
 
 
+@pytest.mark.slow
 def test_labels_help_more_than_couples(make_paired_toy):
     image, text = make_paired_toy(400, dims=(600, 200))
     test = image.select("test"), text.select("test")

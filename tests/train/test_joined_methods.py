@@ -90,7 +90,7 @@ def test_there_are_such_methods():
 
 def test_it_learns(name, parted):
     problem = parted(name)
-    method = small(name, epochs=25, **({"stage_epochs": 20} if name == "ccl-multi" else {})).fit(*problem, seed=0)
+    method = small(name, epochs=12, **({"stage_epochs": 10} if name == "ccl-multi" else {})).fit(*problem, seed=0)
     label = problem[0].select("test").label
     assert mean_average_precision(method.score(*ends(problem)), label, label) > 0.6  # 0.37 by chance
 

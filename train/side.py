@@ -30,9 +30,10 @@ class Side:
         """(n,) int64 labels, as numpy has them"""
         self.label = torch.from_numpy(self.numbers).to(device)
         """(n,) int64 labels on the device"""
-        self._joined = features.feature.take(rows) if isinstance(features.feature, JoinedRows) else None
-        if self._joined is not None:  # what is not joined is resident as ever, parts stay in their file
-            features, rows = replace(features, feature=self._joined.feature), np.arange(len(rows))
+        self._joined = None
+        if isinstance(features.feature, JoinedRows):  # the features alone are resident, parts stay in their file
+            self._joined = features.feature.take(rows)
+            features = replace(features, feature=features.feature.feature)
         self._device = device
         whole = torch.from_numpy(np.require(features.feature, None, ["C", "W"]))
         self._feature = whole if device == "cpu" else whole[torch.from_numpy(rows)].to(device)

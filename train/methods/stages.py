@@ -22,7 +22,7 @@ SIDES = ("image", "text")
 LEAST = 0.01
 """Units of a code that vary less than this share of the mean are not scaled up, but left out."""
 
-_ROWS = 1024
+_ROWS = 256
 """Items whose codes are worked out at a time."""
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drsl.evaluate.results import evaluate_scores, write_result
+from drsl.evaluate.results import evaluate_scores, read_cost, write_result
 from drsl.evaluate.scores import read_scores
-from drsl.features.errors import MissingFile, SettingError, UserError
+from drsl.features.errors import SettingError, UserError
 from drsl.features.layout import Run
 from drsl.features.lock import exclusive
 from drsl.features.store import Features
@@ -117,7 +116,7 @@ def compare(
             with exclusive(project.params.root / "work" / "locks", project.layout.show(run.model)):
                 fitted = _fit(project, image, text, name, seed, force, progress(name, seed) if progress else None)
                 # Always: it takes a fraction of a second, and depends on settings that no model file holds.
-                result = evaluate_scores(read_scores(run.scores), scope=config.scope, at=config.at, cost=_cost(run))
+                result = evaluate_scores(read_scores(run.scores), scope=config.scope, at=config.at, cost=read_cost(run))
                 write_result(run, result)
             metrics = result.metrics
         except UserError as problem:
@@ -142,7 +141,7 @@ def up_to_date(run: Run, made_by: dict[str, str]) -> bool:
     """
     try:
         known = read_about(run.model)["provenance"].get("made_by") == made_by
-        return known and bool(_cost(run)) and read_scores(run.scores) is not None
+        return known and bool(read_cost(run)) and read_scores(run.scores) is not None
     except (UserError, ValueError):
         return False
 
@@ -164,9 +163,3 @@ def _fit(
     method.tune(image, text, device=device, memory=project.layout.work / "precision.json")
     fit_stage(method, image, text, run, seed=seed, device=device, progress=progress, made_by=made_by)
     return True
-
-
-def _cost(run: Run) -> dict[str, float]:
-    if not run.cost.is_file():
-        raise MissingFile(f"{run.cost} is not there")
-    return dict(json.loads(run.cost.read_text("utf-8")))

@@ -21,7 +21,7 @@ from drsl.features.atomic import write_json, write_text
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
 from drsl.features.layout import Run
 
-__all__ = ["TIED_SHARE_WARNING", "Result", "evaluate_scores", "read_result", "write_result"]
+__all__ = ["TIED_SHARE_WARNING", "Result", "evaluate_scores", "read_cost", "read_result", "write_result"]
 
 TIED_SHARE_WARNING = 0.01
 """Above this share of tied pairs a result rests on the order of the gallery, and a warning says so."""
@@ -175,6 +175,25 @@ def write_result(run: Run, result: Result) -> None:
     write_text(run.precision_recall, _csv(("recall", "i2t_precision", "t2i_precision"), result.precision_recall))
     write_text(run.precision_scope, _csv(("scope", "i2t_precision", "t2i_precision"), result.precision_scope))
     write_json(run.result, result.metrics)
+
+
+def read_cost(run: Run) -> dict[str, float | int]:
+    """Reads what fitting and scoring took.
+
+    Args:
+        run: the run's file names.
+
+    Returns:
+        What `evaluate_scores` takes as `cost`.
+
+    Raises:
+        MissingFile: there is no such file; names the command that makes it.
+    """
+    if not run.cost.is_file():
+        dataset, method = run.folder.parent.name, run.folder.name
+        place = run.cost.relative_to(run.folder.parent.parent.parent).as_posix()
+        raise MissingFile(f"{place} is not there: run `drsl fit -d {dataset} -m {method} -s {run.seed}`")
+    return dict(json.loads(run.cost.read_text("utf-8")))
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import drsl
+from drsl.cli import main
 from drsl.features import Features
 
 # `--hypothesis-profile=thorough` runs each property on 10,000 cases.
@@ -21,6 +23,38 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=10_000)
 settings.load_profile("quick")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> None:
+        """Exit code 1, one line that says what is wrong, no traceback."""
+        assert self.code == 1, self
+        assert self.err.startswith("drsl: ")
+        assert len(self.err.strip().splitlines()) == 1
+        for word in words:
+            assert word in self.err, self.err
+
+
+@pytest.fixture
+def command_in(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Runs the command line in a project's folder, in this process."""
+
+    def run(root: Path, *arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["drsl", "-C", str(root), *(str(each) for each in arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), said.out, said.err)
+
+    return run
 
 
 def _module(name: str) -> ModuleType:

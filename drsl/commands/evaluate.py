@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -23,9 +22,9 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
       drsl evaluate -d emoji -m drsl-c -s 0
     """
     from drsl.commands.tables import table
-    from drsl.evaluate.results import evaluate_scores, write_result
+    from drsl.evaluate.results import evaluate_scores, read_cost, write_result
     from drsl.evaluate.scores import read_scores
-    from drsl.features.errors import MissingFile, choose
+    from drsl.features.errors import choose
     from drsl.params import EvaluateConfig
 
     project = Project.open(folder, dataset)
@@ -35,13 +34,10 @@ def evaluate(folder: Path | None, dataset: str, method: str, seed: int) -> None:
     run = project.layout.run(method, seed)
     config = project.params.part(dataset, "evaluate", EvaluateConfig)
     scores = read_scores(run.scores)
-    if not run.cost.is_file():
-        raise MissingFile(
-            f"{project.layout.show(run.cost)} is not there: run `drsl fit -d {dataset} -m {method} -s {seed}`"
-        )
+    cost = read_cost(run)
     outputs = (run.result, run.queries, run.precision_recall, run.precision_scope)
     with project.writing(f"evaluate@{dataset}-{method}-{seed}", *outputs):
-        result = evaluate_scores(scores, scope=config.scope, at=config.at, cost=json.loads(run.cost.read_text("utf-8")))
+        result = evaluate_scores(scores, scope=config.scope, at=config.at, cost=cost)
         write_result(run, result)
     found = result.metrics
     rows = [

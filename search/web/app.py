@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
@@ -37,6 +38,18 @@ Split = Annotated[str, Query(description="what is searched: test, val, train or 
 Expected = Annotated[str | None, Query(alias="class", description="the class that counts as right; default: the guess")]
 Only = Annotated[str | None, Query(description="answers of this class only")]
 Format = Annotated[Literal["json", "csv"], Query(description="json, or the hits as csv")]
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What both ways to search take, by the names that `Service.ask` has for it."""
+
+    method: Method = None
+    seed: Seed = None
+    split: Split = "test"
+    count: Count = 10
+    expected: Expected = None
+    only: Only = None
 
 
 def make_app(service: Service, hosts: Collection[str] | None = LOOPBACK) -> FastAPI:
@@ -111,17 +124,12 @@ def _add_interface(app: FastAPI, service: Service) -> None:
 
     @app.get("/api/search", summary="Search with words, or with an item of the data set", response_model=None)
     def search(
+        options: Annotated[_Options, Depends()],
         words: Annotated[str | None, Query(max_length=10_000, description="any text: images are found for it")] = None,
         item: Annotated[str | None, Query(description="an item's id: its stored feature is the query")] = None,
         find: Annotated[
             Literal["image", "text"], Query(description="for an item: images for its text, or texts for its picture")
         ] = "text",
-        method: Method = None,
-        seed: Seed = None,
-        split: Split = "test",
-        count: Count = 10,
-        expected: Expected = None,
-        only: Only = None,
         format: Format = "json",
     ) -> Response:
         """Give either `words` or `item`. Words without a vector are named in `unknown_words`; they had no say."""
@@ -133,12 +141,7 @@ def _add_interface(app: FastAPI, service: Service) -> None:
             words=words or None,
             item=item or None,
             find=find,
-            method=method,
-            seed=seed,
-            split=split,
-            count=count,
-            expected=expected,
-            only=only,
+            **asdict(options),
         )
         return _answer(found, format)
 
@@ -150,13 +153,8 @@ def _add_interface(app: FastAPI, service: Service) -> None:
     )
     async def search_with_picture(
         request: Request,
+        options: Annotated[_Options, Depends()],
         name: Annotated[str, Query(max_length=300, description="what the answer calls the picture")] = "picture",
-        method: Method = None,
-        seed: Seed = None,
-        split: Split = "test",
-        count: Count = 10,
-        expected: Expected = None,
-        only: Only = None,
         format: Format = "json",
     ) -> Response:
         """The body is the picture's file, of at most 20 MiB, of any format that Pillow reads: texts are found for it.
@@ -173,12 +171,7 @@ def _add_interface(app: FastAPI, service: Service) -> None:
             service.ask,
             name,
             picture=picture,
-            method=method,
-            seed=seed,
-            split=split,
-            count=count,
-            expected=expected,
-            only=only,
+            **asdict(options),
         )
         return _answer(found, format)
 

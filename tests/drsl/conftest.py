@@ -1,12 +1,11 @@
 """Small features that share latent class means, for the commands of stage two."""
 
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from drsl.cli import main
 from drsl.features import Features, Item, read_manifest, write_features, write_manifest
 from drsl.features.layout import Layout
 from drsl.features.manifest import SPLITS
@@ -67,15 +66,6 @@ grids:
 """
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def toy_project(tmp_path, make_pair):
     """A project whose features are there, as after an import."""
@@ -97,15 +87,6 @@ def toy_project(tmp_path, make_pair):
 
 
 @pytest.fixture
-def command(toy_project, capsys, monkeypatch):
-    """Runs the command line in that project, in this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["drsl", "-C", str(toy_project), *(str(each) for each in arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), said.out, said.err)
-
-    return run
+def command(toy_project, command_in):
+    """Runs the command line in that project."""
+    return partial(command_in, toy_project)

@@ -1,15 +1,14 @@
 """A small project of its own: thirty pictures of three colours, their names, word vectors, and a params.yaml."""
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from drsl.cli import main
 from drsl.features import Item, write_manifest
 
 PARAMS = """
@@ -45,13 +44,6 @@ methods:
 COLORS = {"red": "fruit", "green": "leaf", "blue": "sea"}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
@@ -77,15 +69,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def drsl(project: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Runs the command line in the project, in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["drsl", "-C", str(project), *(str(each) for each in arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), said.out, said.err)
-
-    return run
+def drsl(project: Path, command_in: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the command line in the project."""
+    return partial(command_in, project)

@@ -17,21 +17,12 @@ import drsl as package
 D = ("-d", "colors")
 
 
-def _one_line(outcome, *words):
-    """Exit code 1, one line that says what is wrong, no traceback."""
-    assert outcome.code == 1, outcome
-    assert outcome.err.startswith("drsl: ")
-    assert len(outcome.err.strip().splitlines()) == 1
-    for word in words:
-        assert word in outcome.err, outcome.err
-
-
 def test_stages_refuse_to_run_before_their_inputs_are_there(drsl):
-    _one_line(drsl("encode", "image", *D), "models/colors/image.safetensors", "drsl finetune image -d colors")
-    _one_line(drsl("fit", *D), "features/colors/image.h5")
-    _one_line(drsl("evaluate", *D), "scores.h5", "drsl fit -d colors -m drsl-c -s 0")
-    _one_line(drsl("report", *D), "results/colors", "dvc repro")
-    _one_line(drsl("search", *D, "red"), "models/colors/text.safetensors")
+    drsl("encode", "image", *D).refused("models/colors/image.safetensors", "drsl finetune image -d colors")
+    drsl("fit", *D).refused("features/colors/image.h5")
+    drsl("evaluate", *D).refused("scores.h5", "drsl fit -d colors -m drsl-c -s 0")
+    drsl("report", *D).refused("results/colors", "dvc repro")
+    drsl("search", *D, "red").refused("models/colors/text.safetensors")
 
 
 def test_check(drsl):
@@ -154,7 +145,7 @@ def test_doctor_and_help(drsl):
     ],
 )
 def test_wrong_words(drsl, arguments, words):
-    _one_line(drsl(*arguments), *words)
+    drsl(*arguments).refused(*words)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +175,7 @@ def test_wrong_or_changed_settings(drsl, project, before, after, command, words)
     good = path.read_text()
     try:
         path.write_text(good.replace(before, after, 1))
-        _one_line(drsl(*command), *words)
+        drsl(*command).refused(*words)
     finally:
         path.write_text(good)
 
@@ -196,7 +187,7 @@ def test_a_corrupt_feature_file_stops_the_fit(drsl, project):
     before = model.read_bytes()
     try:
         path.write_bytes(good[: len(good) // 2])
-        _one_line(drsl("fit", *D), "image.h5", "drsl encode image -d colors")
+        drsl("fit", *D).refused("image.h5", "drsl encode image -d colors")
     finally:
         path.write_bytes(good)
     assert model.read_bytes() == before
@@ -207,7 +198,7 @@ def test_a_manifest_that_changed_stops_the_fit(drsl, project):
     good = path.read_text()
     try:
         path.write_text(good.replace("red fruit 0", "red fruit"))
-        _one_line(drsl("fit", *D), "stale", "manifest_digest")
+        drsl("fit", *D).refused("stale", "manifest_digest")
     finally:
         path.write_text(good)
 
@@ -220,10 +211,10 @@ def test_an_image_that_cannot_be_read_leaves_no_file(drsl, project):
     shutil.move(features, kept)
     try:
         path.write_bytes(good[:40])
-        _one_line(drsl("encode", "image", *D), "blue-0.png")
+        drsl("encode", "image", *D).refused("blue-0.png")
         assert not features.exists()
         path.unlink()
-        _one_line(drsl("encode", "image", *D), "blue-0.png", "drsl data check -d colors")
+        drsl("encode", "image", *D).refused("blue-0.png", "drsl data check -d colors")
         assert drsl("data", "check", *D).code == 1
     finally:
         path.write_bytes(good)
@@ -248,7 +239,7 @@ def test_serve_answers_as_search_does(drsl, project):
             with urllib.request.urlopen(f"{address}api/search?words=red+fruit&count=3&only=red") as response:
                 answer = json.load(response)
             port = address.rstrip("/").rpartition(":")[2]
-            _one_line(drsl("serve", *D, "--port", port), "--port", port)
+            drsl("serve", *D, "--port", port).refused("--port", port)
             server.send_signal(signal.SIGINT)
             assert server.wait(30) == 130
         finally:
@@ -261,5 +252,5 @@ def test_an_item_is_searched_with(drsl):
     found = json.loads(drsl("search", *D, "--item", "red-0", "--find", "image", "--json").out)
     assert (found["query"], found["expected"], found["expected_is_predicted"]) == ("red-0", "red", False)
     assert "expected class: red (its own)" in drsl("search", *D, "--item", "red-0").out
-    _one_line(drsl("search", *D, "--item", "red-99"), "there is no item 'red-99'")
+    drsl("search", *D, "--item", "red-99").refused("there is no item 'red-99'")
     assert drsl("search", *D, "red", "--item", "red-0").code == 2

@@ -14,14 +14,6 @@ D = ("-d", "shared")
 SIZES = {"train": 24, "test": 12}
 
 
-def one_line(outcome, *words):
-    assert outcome.code == 1, outcome
-    assert outcome.err.startswith("drsl: ")
-    assert len(outcome.err.strip().splitlines()) == 1
-    for word in words:
-        assert word in outcome.err, outcome.err
-
-
 @pytest.fixture(scope="module")
 def published(project):
     """Features of 3 classes, 17 and 6 wide: images in a MATLAB file, texts in HDF5, labels from 1 in a list."""
@@ -82,7 +74,7 @@ def test_a_failed_import_leaves_nothing(drsl, published, arguments, before, afte
     wrong = [
         each if each.startswith("--") != before.startswith("--") else each.replace(before, after) for each in arguments
     ]
-    one_line(drsl(*wrong), *words)
+    drsl(*wrong).refused(*words)
     assert written(published) == was
     assert not (published / "features" / "shared").exists()
 
@@ -149,7 +141,7 @@ def test_looking_at_imported_features(drsl, published):
     ],
 )
 def test_what_needs_pictures_says_so(drsl, published, command, words):
-    one_line(drsl(*command, *D), "'shared' holds imported features", words, "drsl fit -d shared")
+    drsl(*command, *D).refused("'shared' holds imported features", words, "drsl fit -d shared")
 
 
 def test_features_of_another_import_are_stale(drsl, published, arguments):
@@ -157,7 +149,7 @@ def test_features_of_another_import_are_stale(drsl, published, arguments):
     good = manifest.read_text()
     try:
         manifest.write_text(good.replace("train0,", "train-0,"))
-        one_line(drsl("fit", *D), "stale", "drsl data import -d shared")
+        drsl("fit", *D).refused("stale", "drsl data import -d shared")
     finally:
         manifest.write_text(good)
 
@@ -167,7 +159,7 @@ def test_a_missing_file_names_the_import(drsl, published):
     kept = path.with_suffix(".kept")
     path.rename(kept)
     try:
-        one_line(drsl("fit", *D), "features/shared/text.h5 is not there", "drsl data import -d shared")
+        drsl("fit", *D).refused("features/shared/text.h5 is not there", "drsl data import -d shared")
         assert "not made yet: drsl data import -d shared" in drsl("doctor").out
     finally:
         kept.rename(path)

@@ -10,15 +10,6 @@ from drsl.features.parts import KINDS
 D = ("-d", "colors")
 
 
-def _one_line(outcome, *words):
-    """Exit code 1, one line that says what is wrong, no traceback."""
-    assert outcome.code == 1, outcome
-    assert outcome.err.startswith("drsl: ")
-    assert len(outcome.err.strip().splitlines()) == 1
-    for word in words:
-        assert word in outcome.err, outcome.err
-
-
 @pytest.fixture(scope="module")
 def folder(project):
     """Where the feature files are; some more settings, and texts of more than one sentence."""
@@ -32,7 +23,7 @@ def folder(project):
 
 
 def test_parts_need_a_trained_network(drsl, folder):
-    _one_line(drsl("encode", "image", "--parts", "grid", *D), "models/colors/image.safetensors", "drsl finetune image")
+    drsl("encode", "image", "--parts", "grid", *D).refused("models/colors/image.safetensors", "drsl finetune image")
     assert not folder.exists()
 
 
@@ -87,7 +78,7 @@ def test_features_commands_understand_parts(drsl, folder):
     other = drsl("features", "diff", folder / "image.grid.h5", folder / "image.patches.h5")
     assert (other.code, other.out) == (1, "kind: grid and patches\n")
     mixed = drsl("features", "diff", folder / "image.grid.h5", folder / "image.h5")
-    _one_line(mixed, "cannot be compared", "image.grid.h5", "image.h5")
+    mixed.refused("cannot be compared", "image.grid.h5", "image.h5")
 
 
 def test_damage_is_found(drsl, folder):
@@ -97,13 +88,13 @@ def test_damage_is_found(drsl, folder):
     damaged[len(whole) // 2] ^= 1
     try:
         path.write_bytes(damaged)
-        _one_line(
-            drsl("features", "verify", path), str(path), "was changed", "drsl encode image --parts patches -d colors"
+        drsl("features", "verify", path).refused(
+            str(path), "was changed", "drsl encode image --parts patches -d colors"
         )
         path.write_bytes(whole[:1000])
-        _one_line(drsl("features", "show", path), str(path), "drsl encode image --parts patches -d colors")
+        drsl("features", "show", path).refused(str(path), "drsl encode image --parts patches -d colors")
         path.unlink()
-        _one_line(drsl("features", "show", path), str(path), "is not there", "--parts patches")
+        drsl("features", "show", path).refused(str(path), "is not there", "--parts patches")
     finally:
         path.write_bytes(whole)
 
@@ -117,7 +108,7 @@ def test_damage_is_found(drsl, folder):
     ],
 )
 def test_wrong_words(drsl, folder, arguments, words):
-    _one_line(drsl("encode", *arguments, *D), *words)
+    drsl("encode", *arguments, *D).refused(*words)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +124,7 @@ def test_wrong_or_changed_settings(drsl, project, folder, before, after, kind, w
     good, kept = path.read_text(), out.read_bytes()
     try:
         path.write_text(good.replace(before, after, 1))
-        _one_line(drsl("encode", "text", "--parts", kind, *D), *words)
+        drsl("encode", "text", "--parts", kind, *D).refused(*words)
     finally:
         path.write_text(good)
     assert out.read_bytes() == kept

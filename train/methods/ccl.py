@@ -156,7 +156,7 @@ class Ccl(NetworkMethod):
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         return {"all": self._adam([*model.image.level_two.parameters(), *model.text.level_two.parameters()])}
 
-    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         """Level 1, on couples; the epochs learn level 2 from its codes."""
         stages = Stages(self.name, self.config, len(train[0]), self.device, progress)
         grains = [self._grains(stages, model, side, each) for side, each in zip(SIDES, train, strict=True)]
@@ -203,10 +203,10 @@ class Ccl(NetworkMethod):
             "text": functional.cross_entropy(text_logits, batch.text_label),
         }
 
-    def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
+    def _settle(self, model: Any, train: tuple[Side, Side]) -> None:
         if self.config.standard_codes:
-            for view, code in ((model.image, image), (model.text, text)):
-                view.out.fit(view.level_two(code)[0], LEAST)
+            for view, each in zip((model.image, model.text), train, strict=True):
+                view.out.fit(view.level_two(each.feature())[0], LEAST)
 
 
 def contrastive_loss(image: torch.Tensor, text: torch.Tensor, same: torch.Tensor, margin: float) -> torch.Tensor:

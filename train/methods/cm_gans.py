@@ -124,9 +124,10 @@ class CmGans(NetworkMethod):
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         return _Adversaries(self.config, dims, classes)
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         for side, each in zip(SIDES, train, strict=True):
             model.variance[side] = total_variance(model.inputs[side](each.feature()))
+        return train
 
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         return {"discriminators": self._adam(model.discriminators()), "generators": self._adam(model.generators())}

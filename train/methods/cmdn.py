@@ -183,7 +183,7 @@ class Cmdn(NetworkMethod):
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         return {"all": self._adam(model.common[-1].parameters())}
 
-    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         """All stages but the last autoencoder, on couples; the epochs learn it from their codes."""
         stages = Stages(self.name, self.config, len(train[0]), self.device, progress)
         first = [_by_itself(stages, model, side, each) for side, each in zip(SIDES, train, strict=True)]
@@ -210,9 +210,9 @@ class Cmdn(NetworkMethod):
         found = model.common[-1].errors(batch.image, batch.text, batch.image_label)
         return dict(zip(self.terms, found, strict=True))
 
-    def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
-        for side, code in (("image", image), ("text", text)):
-            getattr(model, side)["standard"][-1].fit(model.common[-1].of(side, code), LEAST)
+    def _settle(self, model: Any, train: tuple[Side, Side]) -> None:
+        for side, each in zip(SIDES, train, strict=True):
+            getattr(model, side)["standard"][-1].fit(model.common[-1].of(side, each.feature()), LEAST)
 
 
 def _by_itself(stages: Stages, model: Any, side: str, train: Side) -> tuple[torch.Tensor, torch.Tensor]:

@@ -113,13 +113,14 @@ class Dcca(NetworkMethod):
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         return CorrelatedNetworks(self.config.inputs, dims, self.config.hidden, self.config.components)
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         smallest, least = len(train[0]) // self._steps(train), _BATCH_PER_DIRECTION * self.config.components
         if smallest < least:
             raise UserError(
                 f"components: {self.config.components} need {least} couples a step in {self.name}, and there are "
                 f"{smallest}: lower components, or raise batch where there are more couples"
             )
+        return train
 
     def _losses(self, model: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
         outputs = model.output("image", batch.image), model.output("text", batch.text)
@@ -135,8 +136,9 @@ class Dcca(NetworkMethod):
                 f"alike, at learning rate {self.config.learning_rate:.3g}: lower learning_rate, or raise ridge"
             ) from None
 
-    def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
-        outputs = [model.output(side, each).double() for side, each in (("image", image), ("text", text))]
+    def _settle(self, model: Any, train: tuple[Side, Side]) -> None:
+        sides = zip(("image", "text"), train, strict=True)
+        outputs = [model.output(side, each.feature()).double() for side, each in sides]
         means = [each.mean(dim=0) for each in outputs]
         left, right = (each - mean for each, mean in zip(outputs, means, strict=True))
         views = [

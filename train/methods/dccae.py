@@ -66,10 +66,10 @@ class Dccae(Dcca):
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         return _Autoencoders(self.config.inputs, dims, self.config.hidden, self.config.components)
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
-        super()._prepare(model, train, progress)
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
         for side, each in zip(("image", "text"), train, strict=True):
             model.variance[side] = total_variance(model.inputs[side](each.feature()))
+        return super()._prepare(model, train, progress)
 
     def _losses(self, model: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
         outputs, errors = [], []

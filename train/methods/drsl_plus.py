@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,9 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 from drsl.features.errors import require
-from drsl.features.store import Features
 from drsl.train.loss import relation_loss, target_matrix
-from drsl.train.methods.base import Progress
 from drsl.train.methods.network import Batch, NetworkConfig, NetworkMethod, TwoNetworks
 from drsl.train.relation import RelationNetwork
 from drsl.train.separation import MEAN_COLUMNS, pair_means, separation_warnings
@@ -173,7 +171,8 @@ class DrslPlus(NetworkMethod):
     config_type = DrslPlusConfig
     needs_couples = False
     cosine = False
-    terms = ("pairs", "cross_entropy", *MEAN_COLUMNS)
+    terms = ("pairs", "cross_entropy")
+    watched = MEAN_COLUMNS
     fixed: ClassVar[Mapping[str, Any]] = {}
     """settings that make the name what it is"""
 
@@ -187,7 +186,7 @@ class DrslPlus(NetworkMethod):
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
         return PlusNetworks(self.config, dims, classes)
 
-    def _look(self, model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    def _losses(self, model: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
         """The weighted parts of the loss, and the mean scores of both kinds of pairs."""
         image, text = model.parts("image", batch.image), model.parts("text", batch.text)
         scores = model.relate(model.join(*image), model.join(*text))
@@ -196,42 +195,14 @@ class DrslPlus(NetworkMethod):
         target = target_matrix(batch.image_label, batch.text_label)
         entropy = functional.cross_entropy(image[0], batch.image_label)
         entropy = entropy + functional.cross_entropy(text[0], batch.text_label)
-        losses = {
+        return {
             "pairs": self.config.pair_weight * relation_loss(scores, target, "per_batch"),
             "cross_entropy": self.config.class_weight * entropy,
+            **dict(zip(MEAN_COLUMNS, pair_means(scores, target), strict=True)),
         }
-        return losses, dict(zip(MEAN_COLUMNS, pair_means(scores, target), strict=True))
 
-    def _losses(self, model: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
-        return self._look(model, batch)[0]
-
-    def _step(self, model: Any, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> dict[str, torch.Tensor]:
-        """One step; gives the parts of the loss and the mean scores before it."""
-        losses, means = self._look(model, batch)
-        self._descend(torch.stack([*losses.values()]).sum(), optimizers["all"])
-        return {name: each.detach() for name, each in {**losses, **means}.items()}
-
-    def fit(
-        self, image: Features, text: Features, *, seed: int, device: str = "cpu", progress: Progress | None = None
-    ) -> Self:
-        """Trains on the train split; keeps the averaged weights that are best on val.
-
-        Args:
-            image: `feature` (n, d_i).
-            text: `feature` (n', d_t).
-            seed: of initial weights, order and dropout.
-            device: `cpu` or `cuda`.
-            progress: called with (steps done, steps in all, a word on the last epoch).
-
-        Returns:
-            The method itself; `log` has a row an epoch, and `warnings` a line when the scores do not separate.
-
-        Raises:
-            UserError: there is nothing to train on, or the loss is no longer finite.
-        """
-        super().fit(image, text, seed=seed, device=device, progress=progress)
-        self.warnings = separation_warnings(self.name, self.log_columns, self.log, ["raise epochs or learning_rate"])
-        return self
+    def _warnings(self) -> list[str]:
+        return separation_warnings(self.name, self.log_columns, self.log, ["raise epochs or learning_rate"])
 
     @torch.no_grad()
     def relate(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:

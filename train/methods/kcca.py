@@ -28,13 +28,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import scipy.linalg
 
-from drsl.features.errors import UserError, choose, require
+from drsl.features.errors import choose, require
 from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
 from drsl.train.methods.base import Progress
 from drsl.train.methods.cca import Cca, CcaConfig, canonical_directions
-from drsl.train.methods.common_space import CommonSpace
-from drsl.train.methods.linear import Solution
+from drsl.train.methods.linear import Solution, SolvedMethod
 from drsl.train.moments import training_moments
 from drsl.train.settings import plain_settings
 from drsl.train.side import couples
@@ -110,7 +109,7 @@ class KernelMap:
         return found
 
 
-class Kcca(CommonSpace):
+class Kcca(SolvedMethod):
     """Kernel CCA, exact for up to `exact_up_to` couples; ridge, number of directions and weight are chosen on val.
 
     Args:
@@ -122,12 +121,7 @@ class Kcca(CommonSpace):
 
     name = "kcca"
     config_type: ClassVar[type] = KccaConfig
-    stochastic = False
     log_columns = Cca.log_columns
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.arrays: dict[str, np.ndarray] = {}
 
     def tune(self, image: Features, text: Features, *, device: str = "cpu", memory: Path | None = None) -> list[str]:
         """Settles nothing, and says whether `fit` will be exact.
@@ -207,11 +201,6 @@ class Kcca(CommonSpace):
         """Widths of the image and the text feature it was fitted on."""
         arrays = self._arrays()
         return arrays["image_landmarks"].shape[1], arrays["text_landmarks"].shape[1]
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        if not self.arrays:
-            raise UserError(f"{self.name} is not fitted yet: call fit or load first")
-        return self.arrays
 
     def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
         self.config = self._configure(self.settings)

@@ -16,7 +16,7 @@ from drsl.train.methods.base import Progress
 from drsl.train.methods.common_space import CommonSpace, unit_rows
 from drsl.train.settings import plain_settings
 
-__all__ = ["LinearConfig", "LinearMethod", "Solution", "require_candidates"]
+__all__ = ["LinearConfig", "LinearMethod", "Solution", "SolvedMethod", "require_candidates"]
 
 _BLOCK = 512
 """Images whose scores with all texts of val are worked out at a time."""
@@ -50,19 +50,29 @@ class Solution:
     """(k,) weights, 0 or more"""
 
 
-class LinearMethod(CommonSpace):
-    """A subclass solves for directions; centring with the train means, selection and files are here."""
+class SolvedMethod(CommonSpace):
+    """A method that is fitted by solving, not by steps; what it learns is named arrays."""
 
-    config_type: ClassVar[type] = LinearConfig
     stochastic = False
-    candidates: ClassVar[tuple[str, ...]] = ()
-    """settings with candidates that `_solutions` goes through"""
-    weighting: ClassVar[tuple[str, ...]] = ("components", "power")
-    """settings with candidates that choose among a solution's directions; empty where all are taken as they are"""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.arrays: dict[str, np.ndarray] = {}
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        if not self.arrays:
+            raise UserError(f"{self.name} is not fitted yet: call fit or load first")
+        return self.arrays
+
+
+class LinearMethod(SolvedMethod):
+    """A subclass solves for directions; centring with the train means, selection and files are here."""
+
+    config_type: ClassVar[type] = LinearConfig
+    candidates: ClassVar[tuple[str, ...]] = ()
+    """settings with candidates that `_solutions` goes through"""
+    weighting: ClassVar[tuple[str, ...]] = ("components", "power")
+    """settings with candidates that choose among a solution's directions; empty where all are taken as they are"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Names the columns of the log: a row a candidate."""
@@ -171,11 +181,6 @@ class LinearMethod(CommonSpace):
         """Widths of the image and the text feature it was fitted on."""
         arrays = self._arrays()
         return len(arrays["image_mean"]), len(arrays["text_mean"])
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        if not self.arrays:
-            raise UserError(f"{self.name} is not fitted yet: call fit or load first")
-        return self.arrays
 
     def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
         self.config = self._configure(self.settings)

@@ -147,7 +147,7 @@ class Mcsm(NetworkMethod):
         ]
         return dict(zip(self.terms, found, strict=True))
 
-    def _settle_on(self, model: Any, train: tuple[Side, Side]) -> None:
+    def _settle(self, model: Any, train: tuple[Side, Side]) -> None:
         """Keeps training items, evenly spread, for queries of the other side to be compared with."""
         for place, (side, each) in enumerate((("text", train[1]), ("image", train[0]))):
             places = torch.arange(self.config.references) * len(each) // self.config.references

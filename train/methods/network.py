@@ -135,6 +135,8 @@ class NetworkMethod(CommonSpace):
     """whether a batch has couples; otherwise the two sides are shuffled apart"""
     terms: ClassVar[tuple[str, ...]] = ("loss",)
     """names of the parts of the loss, in the log"""
+    watched: ClassVar[tuple[str, ...]] = ()
+    """names of what the log has beside them: given with the loss, and not minimised"""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -144,7 +146,7 @@ class NetworkMethod(CommonSpace):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Names the columns of the log: a row an epoch."""
         super().__init_subclass__(**kwargs)
-        cls.log_columns = ("epoch", *cls.terms, "val_map")
+        cls.log_columns = ("epoch", *cls.terms, *cls.watched, "val_map")
 
     @abstractmethod
     def _build(self, dims: tuple[int, int], classes: int) -> TwoNetworks:
@@ -152,32 +154,32 @@ class NetworkMethod(CommonSpace):
 
     @abstractmethod
     def _losses(self, model: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """The weighted parts of the loss by the names in `terms`; their sum is minimised."""
+        """The weighted parts of the loss by the names in `terms`, whose sum is minimised; and what is `watched`."""
 
     def _optimizers(self, model: Any) -> dict[str, torch.optim.Optimizer]:
         """Who moves the weights; one Adam for all unless a method needs several."""
         return {"all": self._adam(model.parameters())}
 
     def _step(self, model: Any, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> dict[str, torch.Tensor]:
-        """One step; gives the parts of the loss. Adversarial methods take several steps here."""
+        """One step; gives what the log has of it. Adversarial methods take several steps here."""
         found = self._losses(model, batch)
-        self._descend(torch.stack([*found.values()]).sum(), optimizers["all"])
+        parts = [each for name, each in found.items() if name not in self.watched]
+        self._descend(torch.stack(parts).sum(), optimizers["all"])
         return {name: each.detach() for name, each in found.items()}
 
-    def _settle(self, model: Any, image: torch.Tensor, text: torch.Tensor) -> None:
-        """What is worked out from all training items before the networks are judged; nothing, unless a method says."""
+    def _settle(self, model: Any, train: tuple[Side, Side]) -> None:
+        """What is worked out from training items before the networks are judged; nothing, unless a method says."""
 
-    def _settle_on(self, model: Any, train: tuple[Side, Side]) -> None:
-        """As `_settle`, for a method that does not look at all items, or not at once."""
-        self._settle(model, train[0].feature(), train[1].feature())
+    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
+        """What goes before the epochs, such as training by stages; nothing, unless a method says.
 
-    def _prepare(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> None:
-        """What goes before the epochs, such as training by stages; nothing, unless a method says."""
-
-    def _prepare_sides(self, model: Any, train: tuple[Side, Side], progress: Progress | None) -> tuple[Side, Side]:
-        """As `_prepare`; gives what the epochs learn from, such as codes of frozen stages instead of features."""
-        self._prepare(model, train, progress)
+        Gives what the epochs learn from: the same items, where stages are frozen with their codes as features.
+        """
         return train
+
+    def _warnings(self) -> list[str]:
+        """What a reader of the log should know, a line each; nothing, unless a method says."""
+        return []
 
     def _adam(self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float | None = None) -> Any:
         config = self.config
@@ -207,7 +209,7 @@ class NetworkMethod(CommonSpace):
             progress: called with (steps done, steps in all, a word on the last epoch).
 
         Returns:
-            The method itself; `log` has a row an epoch.
+            The method itself; `log` has a row an epoch, and `warnings` what a method has to say of it.
 
         Raises:
             UserError: there is nothing to train on, or the loss is no longer finite.
@@ -229,24 +231,26 @@ class NetworkMethod(CommonSpace):
             self.model, self.device = model.to(device), device
             self._train(image, text, train, seed, progress)
         self._fitted().eval()
+        self.warnings = self._warnings()
         return self
 
     def _train(
         self, image: Features, text: Features, train: tuple[Side, Side], seed: int, progress: Progress | None
     ) -> None:
         model, config = self._fitted(), self.config
-        train = self._prepare_sides(model, train, progress)
+        train = self._prepare(model, train, progress)
         generator = torch.Generator().manual_seed(seed)
         optimizers = self._optimizers(model)
         averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average)) if config.average else None
         judged: TwoNetworks = averaged.module if averaged else model  # type: ignore[assignment]
         self.model = judged
         steps = self._steps(train)
+        logged = (*self.terms, *self.watched)
         self.log = []
         best, best_epoch, kept = -math.inf, 0, None
         for epoch in range(1, config.epochs + 1):
             model.train()
-            sums = torch.zeros(len(self.terms), device=self.device)
+            sums = torch.zeros(len(logged), device=self.device)
             for step, (left, right) in enumerate(self._places(train, generator)):
                 done = ((epoch - 1) * steps + step) / (config.epochs * steps)
                 batch = Batch(
@@ -255,7 +259,7 @@ class NetworkMethod(CommonSpace):
                 found = self._step(model, optimizers, batch)
                 if averaged:
                     averaged.update_parameters(model)
-                sums += torch.stack([found[name] for name in self.terms])
+                sums += torch.stack([found[name] for name in logged])
                 if progress:
                     progress((epoch - 1) * steps + step + 1, config.epochs * steps, self._word())
             means = (sums / steps).tolist()
@@ -271,7 +275,7 @@ class NetworkMethod(CommonSpace):
                 continue
             judged.eval()
             with torch.no_grad():
-                self._settle_on(judged, train)
+                self._settle(judged, train)
             value = self._val_map(image, text)
             self.log.append((epoch, *means, value))
             if kept is None or math.isnan(value) or value > best:

@@ -9,11 +9,11 @@ from drsl.evaluate.significance import Comparison
 from drsl.evaluate.summary import Row
 from drsl.evaluate.tables import show_p
 
-__all__ = ["LEVEL", "findings"]
+__all__ = ["CONTROL", "LEVEL", "findings"]
 
 LEVEL = 0.05
 """Corrected p values of at most this are called significant."""
-_CONTROL = "deep-sm"
+CONTROL = "deep-sm"
 """Two classifiers that never see a pair: what every method has to beat."""
 
 
@@ -30,8 +30,8 @@ def findings(rows: Sequence[Row], reference: str | None) -> list[str]:
     """
     found = [_highest(rows)] if rows else []
     compared = {row.method: row.against for row in rows if row.against is not None}
-    if reference is not None and _CONTROL in compared:
-        found.append(_control(compared[_CONTROL], reference))
+    if reference is not None and CONTROL in compared:
+        found.append(_control(compared[CONTROL], reference))
     if reference is not None and compared:
         found += _counts(compared, reference)
     lacking = sorted(row.method for row in rows if row.against is None and row.method != reference)
@@ -60,7 +60,7 @@ def _control(against: Comparison, reference: str) -> str:
     way = "above" if mean.value > 0 else "below" if mean.value < 0 else "level with"
     sure = "significant" if mean.p <= LEVEL else "which may be chance"
     return (
-        f"{_CONTROL}, whose two classifiers never see a pair, is {abs(mean.value):.3f} {way} {reference} "
+        f"{CONTROL}, whose two classifiers never see a pair, is {abs(mean.value):.3f} {way} {reference} "
         f"(95 % interval {mean.low:+.3f} to {mean.high:+.3f}, {show_p(mean.p)}: {sure})."
     )
 

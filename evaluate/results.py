@@ -21,7 +21,15 @@ from drsl.features.atomic import write_json, write_text
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
 from drsl.features.layout import Run
 
-__all__ = ["TIED_SHARE_WARNING", "Result", "evaluate_scores", "read_cost", "read_result", "write_result"]
+__all__ = [
+    "TIED_SHARE_WARNING",
+    "Result",
+    "evaluate_scores",
+    "read_cost",
+    "read_machine",
+    "read_result",
+    "write_result",
+]
 
 TIED_SHARE_WARNING = 0.01
 """Above this share of tied pairs a result rests on the order of the gallery, and a warning says so."""
@@ -189,6 +197,22 @@ def read_cost(run: Run) -> dict[str, float | int]:
     Raises:
         MissingFile: there is no such file; names the command that makes it.
     """
+    return {key: value for key, value in _told(run).items() if not isinstance(value, str)}
+
+
+def read_machine(run: Run) -> str:
+    """Reads what machine a run was fitted on.
+
+    Args:
+        run: the run's file names.
+
+    Returns:
+        One line; empty when the cost file does not tell, or is not there.
+    """
+    return str(_told(run).get("machine", "")) if run.cost.is_file() else ""
+
+
+def _told(run: Run) -> dict[str, Any]:
     if not run.cost.is_file():
         dataset, method = run.folder.parent.name, run.folder.name
         place = run.cost.relative_to(run.folder.parent.parent.parent).as_posix()

@@ -109,6 +109,11 @@ class Layout:
         return self.root / "reports" / self.dataset
 
     @property
+    def overview(self) -> Path:
+        """The page of all data sets' reports."""
+        return self.root / "reports" / "index.html"
+
+    @property
     def work(self) -> Path:
         """Resume state and locks; nobody's output, so DVC never deletes it."""
         return self.root / "work" / self.dataset
@@ -147,7 +152,7 @@ class Run:
 
     @property
     def cost(self) -> Path:
-        """Seconds and peak memory of fit and score (JSON)."""
+        """Seconds and peak memory of fit and score, and the machine they were measured on (JSON)."""
         return self._file(".cost.json")
 
     @property

@@ -8,9 +8,12 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
+import torch
+
 from drsl.evaluate.scores import open_score_writer
 from drsl.features.atomic import write_json, write_text
 from drsl.features.layout import Run
+from drsl.features.machine import describe_machine
 from drsl.features.store import Features
 from drsl.train.code import code_digest
 from drsl.train.memory import peak_memory, restart_peak
@@ -45,8 +48,8 @@ def fit_stage(
             gives now.
 
     Returns:
-        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost`. The peak is this run's, or the
-        process's where the system cannot tell.
+        `fit_seconds`, `score_seconds` and `peak_memory_mb`, as written to `run.cost` beside the machine. The peak is
+        this run's, or the process's where the system cannot tell.
 
     Raises:
         UserError: the features cannot be learned from, a score is not finite, or a file cannot be written.
@@ -84,7 +87,9 @@ def fit_stage(
         "score_seconds": round(time.perf_counter() - begin, 3),
         "peak_memory_mb": round(peak_memory() / 2**20, 1),
     }
-    write_json(run.cost, cost)
+    computes = torch.cuda.get_device_name() if device == "cuda" else device
+    machine = describe_machine(computes, str(torch.__version__), torch.get_num_threads())
+    write_json(run.cost, {**cost, "machine": machine})
     return cost
 
 

@@ -2,72 +2,51 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drsl.evaluate.findings import findings
+from drsl.evaluate.findings import CONTROL, findings
 from drsl.evaluate.published import published, published_remarks
-from drsl.evaluate.queries import mean_over_seeds, read_queries
+from drsl.evaluate.queries import Query, mean_over_seeds, read_queries
+from drsl.evaluate.report.classes import class_scores, confusion
+from drsl.evaluate.report.content import Answers, ClassScore, Report
+from drsl.evaluate.report.curves import plots
 from drsl.evaluate.report.described import described
-from drsl.evaluate.report.examples import Example, choose_examples
+from drsl.evaluate.report.examples import choose_examples
+from drsl.evaluate.report.facts import run_facts
+from drsl.evaluate.report.histogram import score_histogram
+from drsl.evaluate.report.item_map import map_items
 from drsl.evaluate.report.page import render_page
 from drsl.evaluate.results import read_result
+from drsl.evaluate.scores import read_scores
 from drsl.evaluate.significance import compare_to_reference
-from drsl.evaluate.summary import Row, as_csv, summarize
-from drsl.evaluate.tables import Table, as_markdown, cost_table, map_table
+from drsl.evaluate.summary import as_csv, summarize
+from drsl.evaluate.tables import as_markdown, cost_table, map_table
 from drsl.features.atomic import write_text
-from drsl.features.errors import MissingFile
+from drsl.features.errors import MissingFile, choose
 from drsl.features.layout import Layout, Run
 from drsl.features.manifest import read_manifest
 
-__all__ = ["Report", "gather", "write_report"]
-
-_CURVES = 8
-"""Methods whose curves are drawn: more than there are colours that can be told apart would hide each other."""
+__all__ = ["gather", "write_overview", "write_report"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """What the result files of one data set say."""
-
-    dataset: str
-    """its name"""
-    rows: list[Row]
-    """one a method, best mean mAP first"""
-    reference: str | None
-    """the method that the others are compared with; None when it has no result"""
-    table: Table
-    """what each method reaches, published numbers beside ours"""
-    costs: Table
-    """what each method costs"""
-    findings: list[str]
-    """what the tables show, in sentences"""
-    described: dict[str, str]
-    """method to what it is, as far as docs/methods.md says"""
-    encoders: dict[str, dict[str, float]]
-    """modality to the accuracy of its classifier by split; empty for imported features"""
-    curves: dict[str, dict[str, list[tuple[float, float]]]]
-    """direction to method to points (recall, precision), of the first seed of each of the best methods"""
-    examples: list[Example]
-    """queries with their best answers, by the best method whose score file is here; none for imported features"""
-
-
-def gather(layout: Layout, reference: str = "drsl-c") -> Report:
+def gather(layout: Layout, reference: str = "drsl-c", method: str | None = None) -> Report:
     """Reads every result of a data set.
 
     Args:
         layout: where the results are.
         reference: the method that the others are compared with, when it has a result.
+        method: whose scores and answers are shown; None: the best whose score file is here.
 
     Returns:
         The report's content.
 
     Raises:
-        MissingFile: there is no result yet.
+        MissingFile: there is no result yet, or `method` has no score file.
+        SettingError: `method` has no result.
         DamagedFile: a result, score file or manifest is damaged.
     """
     runs = _runs(layout)
@@ -75,11 +54,15 @@ def gather(layout: Layout, reference: str = "drsl-c") -> Report:
         raise MissingFile(
             f"there is no result in {layout.show(layout.results)}: run `dvc repro`, or `drsl fit` and `drsl evaluate`"
         )
-    results = {method: [read_result(run.result) for run in found] for method, found in runs.items()}
+    if method is not None:
+        choose("method", method, runs)
+    results = {name: [read_result(run.result) for run in found] for name, found in runs.items()}
     base = reference if reference in runs else None
-    against = compare_to_reference(_queries(runs), base) if base and _has_queries(runs[base]) else {}
+    queries = _queries(runs)
+    means = _means(queries)
+    against = compare_to_reference(means, base) if base in means else {}
     rows = sorted(summarize(results, against), key=lambda row: (-row.mean_map, row.method))
-    scored = [run for row in rows for run in runs[row.method] if run.scores.is_file()]
+    ranked = {row.method: runs[row.method] for row in rows}
     return Report(
         dataset=layout.dataset,
         rows=rows,
@@ -89,16 +72,19 @@ def gather(layout: Layout, reference: str = "drsl-c") -> Report:
         findings=findings(rows, base),
         described=described(layout.root / "docs" / "methods.md"),
         encoders={path.stem: _json(path) for path in sorted((layout.results / "encoders").glob("*.json"))},
-        curves=_curves({row.method: runs[row.method][0] for row in rows[:_CURVES]}),
-        examples=_examples(layout, scored),
+        plots=plots(layout, {name: found[0] for name, found in ranked.items()}),
+        classes=_classes([row.method for row in rows], base, queries),
+        answers=_answers(layout, ranked, method, queries),
+        runs=run_facts(ranked),
     )
 
 
-def write_report(layout: Layout) -> Report:
+def write_report(layout: Layout, method: str | None = None) -> Report:
     """Writes `table.csv`, `table.md` and `index.html` into the report folder.
 
     Args:
         layout: where results are and reports go.
+        method: whose scores and answers are shown; None: the best whose score file is here.
 
     Returns:
         What was written.
@@ -106,23 +92,28 @@ def write_report(layout: Layout) -> Report:
     Raises:
         UserError: there is no result, a file is damaged, or a file cannot be written.
     """
-    report = gather(layout)
+    report = gather(layout, method=method)
     up = Path(*[".."] * len(layout.report.relative_to(layout.root).parts)).as_posix()
     links = {name: f"{up}/docs/methods.md#{name}" for name in report.described}
     said = "".join(f"\n{sentence}\n" for sentence in report.findings)
     remarks = published_remarks(layout.dataset)
     write_text(layout.report / "table.csv", as_csv(report.rows, published(layout.dataset), remarks))
     write_text(layout.report / "table.md", f"{as_markdown(report.table, links)}{said}\n{as_markdown(report.costs)}")
-    write_text(layout.report / "index.html", render_page(report))
+    write_text(layout.report / "index.html", render_page([report]))
     return report
 
 
-def _examples(layout: Layout, scored: list[Run]) -> list[Example]:
-    if not scored:
-        return []
-    manifest = read_manifest(layout.manifest)
-    pictured = manifest.of("image", "test") and manifest.of("text", "test")  # imported features have neither
-    return choose_examples(scored[0], manifest) if pictured else []
+def write_overview(path: Path, reports: Sequence[Report]) -> None:
+    """Writes the reports of several data sets as one page.
+
+    Args:
+        path: the page, `Layout.overview`.
+        reports: what `write_report` gave for each.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_text(path, render_page(reports))
 
 
 def _runs(layout: Layout) -> dict[str, list[Run]]:
@@ -133,31 +124,58 @@ def _runs(layout: Layout) -> dict[str, list[Run]]:
     return {method: sorted(runs, key=lambda run: run.seed) for method, runs in found.items()}
 
 
-def _has_queries(runs: list[Run]) -> bool:
-    return all(run.queries.is_file() for run in runs)
+def _queries(runs: Mapping[str, Sequence[Run]]) -> dict[str, list[list[Query]]]:
+    """The queries of each run; only methods whose every run has the file."""
+    return {
+        method: [read_queries(run.queries) for run in each]
+        for method, each in runs.items()
+        if all(run.queries.is_file() for run in each)
+    }
 
 
-def _queries(runs: dict[str, list[Run]]) -> dict[str, dict[tuple[str, str], float]]:
-    """Mean average precision of each query; only methods whose every run has the file, with the same queries."""
+def _means(queries: Mapping[str, Sequence[Sequence[Query]]]) -> dict[str, dict[tuple[str, str], float]]:
+    """Mean average precision of each query; methods whose runs have different queries are left out."""
     found = {}
-    for method, each in runs.items():
-        if _has_queries(each):
-            with suppress(ValueError):  # runs on different queries
-                found[method] = mean_over_seeds([read_queries(run.queries) for run in each])
+    for method, runs in queries.items():
+        with suppress(ValueError):
+            found[method] = mean_over_seeds(runs)
     return found
 
 
-def _curves(runs: dict[str, Run]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    curves: dict[str, dict[str, list[tuple[float, float]]]] = {"i2t": {}, "t2i": {}}
-    for method, run in runs.items():
-        if not run.precision_recall.is_file():
-            raise MissingFile(f"{run.precision_recall} is not there: run `drsl evaluate` for {method} again")
-        with run.precision_recall.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for direction, methods in curves.items():
-                    point = float(row["recall"]), float(row[f"{direction}_precision"])
-                    methods.setdefault(method, []).append(point)
-    return curves
+def _classes(
+    ranked: Sequence[str], reference: str | None, queries: Mapping[str, Sequence[Sequence[Query]]]
+) -> tuple[ClassScore, ...]:
+    """Each class by the best method, the reference and the control."""
+    shown = [name for name in dict.fromkeys((ranked[0], reference, CONTROL)) if name is not None and name in queries]
+    return class_scores({name: queries[name] for name in shown})
+
+
+def _answers(
+    layout: Layout,
+    ranked: Mapping[str, Sequence[Run]],
+    method: str | None,
+    queries: Mapping[str, Sequence[Sequence[Query]]],
+) -> Answers | None:
+    """What the score file of the chosen method says, or of the best that has one."""
+    wanted = ranked if method is None else {method: ranked[method]}
+    scored = [(name, run) for name, runs in wanted.items() for run in runs if run.scores.is_file()]
+    if not scored:
+        if method is not None:
+            again = f"`drsl fit -d {layout.dataset} -m {method}`"
+            raise MissingFile(f"{layout.show(wanted[method][0].scores)} is not there: run {again}")
+        return None
+    name, run = scored[0]
+    scores, manifest = read_scores(run.scores), read_manifest(layout.manifest)
+    pictured = bool(manifest.of("image", "test")) and bool(manifest.of("text", "test"))  # imported features: neither
+    asked = queries[name][ranked[name].index(run)] if name in queries else []
+    return Answers(
+        method=name,
+        seed=run.seed,
+        histogram=score_histogram(scores),
+        confusion=confusion(scores),
+        map=map_items(scores),
+        examples=choose_examples(scores, asked, manifest) if pictured else (),
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

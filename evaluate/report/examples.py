@@ -1,87 +1,131 @@
-"""A few test texts with the images ranked first for them, right and wrong marked."""
+"""Some test queries with their best answers: those that went best, those that went worst, and some by chance."""
 
 from __future__ import annotations
 
-import base64
-import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from drsl.evaluate.queries import Query
 from drsl.evaluate.ranking import rank
-from drsl.evaluate.scores import read_scores
-from drsl.features.errors import UserError
-from drsl.features.layout import Run
+from drsl.evaluate.report.pictures import Thumbnails
+from drsl.evaluate.scores import Scores
+from drsl.features.items import Item
 from drsl.features.manifest import Manifest
 
-__all__ = ["Example", "choose_examples"]
+__all__ = ["CHOICES", "Card", "Example", "choose_examples"]
 
-_SIDE = 96
-"""Largest side of an embedded picture, pixels."""
+CHOICES = ("best", "worst", "random")
+"""How a query was chosen."""
+_LONGEST = 160
+"""Letters of a text that are shown."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """An item as it is shown."""
+
+    id: str
+    """its id"""
+    picture: str
+    """its picture as a data address; empty when it has none"""
+    text: str
+    """its text, shortened; may be empty"""
+    label: str
+    """its class"""
+    score: float = math.nan
+    """what the method scored; NaN for a query"""
+    right: bool = False
+    """whether it has the query's class"""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One text query and its best images."""
+    """One query and its best answers."""
 
-    text: str
-    """the query"""
-    label: str
-    """its class"""
-    hits: tuple[tuple[str, str, bool, float, str], ...]
-    """(picture as a data address, its text, whether it is right, score, its class), best first"""
+    choice: str
+    """`best`, `worst` or `random`"""
+    direction: str
+    """`i2t`: an image asks for texts; `t2i`: a text asks for images"""
+    query: Card
+    """what asks"""
+    average_precision: float
+    """of this query's whole ranking"""
+    hits: tuple[Card, ...]
+    """best first"""
 
 
-def choose_examples(run: Run, manifest: Manifest, queries: int = 9, answers: int = 8, seed: int = 0) -> list[Example]:
-    """Draws text queries by chance, one a class as far as they go, and ranks the test images for each.
+def choose_examples(
+    scores: Scores, queries: Sequence[Query], manifest: Manifest, each: int = 3, answers: int = 10, seed: int = 0
+) -> tuple[Example, ...]:
+    """Picks queries, no two of a kind from one class as far as classes go, and ranks the gallery for each.
 
     Args:
-        run: whose score file is used.
+        scores: of all test images against all test texts.
+        queries: each query's average precision in the same run.
         manifest: texts and images of the items.
-        queries: how many.
-        answers: images a query.
-        seed: of the draw.
+        each: how many of a kind and direction.
+        answers: answers a query.
+        seed: of the random ones.
 
     Returns:
-        The examples, in the order of their classes.
+        Examples of both directions; queries without a relevant item are no candidates.
 
     Raises:
-        UserError: the score file is missing or damaged, or a picture cannot be read.
+        UserError: a picture cannot be read.
     """
-    scores = read_scores(run.scores)
-    items = manifest.by_id
-    order = np.random.default_rng(seed).permutation(len(scores.text_id)).tolist()
-    first_of = {int(scores.text_label[row]): row for row in reversed(order)}
-    chosen = [first_of[label] for label in sorted(first_of)][:queries]
-    examples = []
-    for row in chosen:
-        column = scores.score[:, row]
-        best = rank(column[np.newaxis])[0, :answers]
-        found = [items[str(scores.image_id[place])] for place in best.tolist()]
-        hits = tuple(
-            (
-                _picture(manifest.image_path(item)),
-                item.text,
-                bool(scores.image_label[place] == scores.text_label[row]),
-                float(column[place]),
-                scores.classes[int(scores.image_label[place])],
-            )
-            for place, item in zip(best.tolist(), found, strict=True)
-        )
-        query = items[str(scores.text_id[row])]
-        examples.append(Example(query.text, query.label, hits))
-    return examples
+    items, thumbnails = manifest.by_id, Thumbnails()
+
+    def card(id: str, label: str, score: float = math.nan, right: bool = False) -> Card:
+        item: Item = items[id]
+        picture = thumbnails.of(manifest.image_path(item)) if item.image else ""
+        return Card(id, picture, _shortened(item.text), label, score, right)
+
+    found = []
+    for direction, ids, labels, gallery, gallery_label, score in _directions(scores):
+        value = {query.id: query.average_precision for query in queries if query.direction == direction}
+        known = [row for row, id in enumerate(ids) if not math.isnan(value.get(id, math.nan))]
+        order = sorted(known, key=lambda row: (-value[ids[row]], row))
+        chance = np.random.default_rng(seed).permutation(np.array(known, dtype=np.int64)).tolist()
+        for choice, candidates in zip(CHOICES, (order, order[::-1], chance), strict=True):
+            for row in _spread(candidates, labels, each):
+                best = rank(score[row][np.newaxis])[0, :answers].tolist()
+                hits = tuple(
+                    card(
+                        gallery[place],
+                        scores.classes[gallery_label[place]],
+                        float(score[row, place]),
+                        bool(gallery_label[place] == labels[row]),
+                    )
+                    for place in best
+                )
+                query = card(ids[row], scores.classes[labels[row]])
+                found.append(Example(choice, direction, query, value[ids[row]], hits))
+    return tuple(found)
 
 
-def _picture(path: Path) -> str:
-    try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a picture: {error}") from None
-    small.thumbnail((_SIDE, _SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _directions(
+    scores: Scores,
+) -> Iterator[tuple[str, list[str], list[int], list[str], list[int], np.ndarray]]:
+    """Direction, ids and labels of its queries, ids and labels of its gallery, scores with a row a query."""
+    image, text = [str(each) for each in scores.image_id], [str(each) for each in scores.text_id]
+    image_label, text_label = scores.image_label.tolist(), scores.text_label.tolist()
+    yield "i2t", image, image_label, text, text_label, scores.score
+    yield "t2i", text, text_label, image, image_label, scores.score.T
+
+
+def _spread(candidates: Iterable[int], labels: Sequence[int], count: int) -> list[int]:
+    """The first candidates, each of another class; those of a class that was there only when classes run out."""
+    rows = list(candidates)
+    first: dict[int, int] = {}
+    for row in rows:
+        first.setdefault(labels[row], row)
+    chosen = list(first.values())[:count]
+    return [*chosen, *(row for row in rows if row not in chosen)][:count]
+
+
+def _shortened(text: str) -> str:
+    plain = " ".join(text[: 10 * _LONGEST].split())
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1].rstrip() + "…"

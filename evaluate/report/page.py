@@ -1,129 +1,169 @@
-"""The page: one HTML file without any outside resource."""
+"""Draws reports as one HTML page that needs nothing from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING
+import json
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
 
-from drsl.evaluate.report.examples import Example
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from drsl.evaluate.figures import as_svg, draw
+from drsl.evaluate.report.charts import MOST_CLASSES, confusion_chart, histogram_chart, map_chart
+from drsl.evaluate.report.content import Confusion, Histogram, ItemMap, Plot, Report
 from drsl.evaluate.tables import Table
-
-if TYPE_CHECKING:
-    from drsl.evaluate.report.build import Report
 
 __all__ = ["render_page"]
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
-
-_STYLE = """
-:root { color-scheme: light dark; --text: #1f2328; --back: #fff; --line: #d0d7de; --good: #1a7f37; --bad: #cf222e }
-@media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --back: #0d1117; --line: #3d444d; --good: #3fb950;
-  --bad: #f85149 } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 62rem;
-  margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; display: block; overflow-x: auto }
-td, th { border: 1px solid var(--line); padding: .3rem .6rem; text-align: right }
-td:first-child, th:first-child { text-align: left }
-tr.reference { font-weight: bold } .notes { font-size: .85rem } a { color: inherit }
-.curves { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0 }
-.hits { display: flex; flex-wrap: wrap; gap: .5rem; margin: .3rem 0 1.2rem } .hit { width: 104px; font-size: .75rem }
-.hit img { width: 96px; height: 96px; object-fit: contain; background: #fff; border: 4px solid var(--bad) }
-.hit.right img { border-color: var(--good) } .hit p { margin: 0; overflow-wrap: anywhere }
-svg text { fill: var(--text); font: 12px system-ui, sans-serif }
-"""
+_WIDTH, _HEIGHT = 420, 300
+"""Of a picture of curves, pixels."""
 
 
-def render_page(report: Report) -> str:
-    """Draws the report as HTML.
+def render_page(reports: Sequence[Report]) -> str:
+    """Draws the reports of one or several data sets.
 
     Args:
-        report: what the result files say.
+        reports: what their result files say, in the order to show.
 
     Returns:
         A whole HTML document; every text in it is escaped.
     """
-    name = escape(report.dataset)
-    shown = {row.method: report.described[row.method] for row in report.rows if row.method in report.described}
-    encoders, curves, examples = report.encoders, report.curves, report.examples
-    parts = [
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>drsl: {name}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
-        f"<body>\n<h1>drsl on {name}</h1>\n"
-        "<h2>mAP@ALL on the test split</h2>\n"
-        "<p>i2t: image queries, text gallery; t2i: text queries, image gallery. Mean and standard deviation over "
-        "seeds.</p>\n",
-        _table(report.table, shown, report.reference),
-        *(f"<p>{escape(sentence)}</p>\n" for sentence in report.findings),
-        "<h2>What the methods cost</h2>\n",
-        _table(report.costs, shown, report.reference),
-    ]
-    if shown:
-        lines = (f'<dt id="{_anchor(key)}">{escape(key)}</dt><dd>{escape(text)}</dd>\n' for key, text in shown.items())
-        parts += ["<h2>What the methods are</h2>\n<dl>\n", *lines, "</dl>\n"]
-    if encoders:
-        rows = tuple(
-            (modality, *(f"{found.get(f'{split}_accuracy', float('nan')):.3f}" for split in ("train", "val", "test")))
-            for modality, found in encoders.items()
-        )
-        table = Table(("classifier of stage one", "train", "val", "test"), rows)
-        parts += ["<h2>Accuracy of the encoders' own classifiers</h2>\n", _table(table)]
-    some = f", the {len(curves['i2t'])} best methods" if len(curves["i2t"]) < len(report.rows) else ""
-    parts.append(f'<h2>Precision and recall (first seed{some})</h2>\n<div class="curves">\n')
-    titles = {"i2t": "image to text", "t2i": "text to image"}
-    parts += [_figure(titles[direction], methods) for direction, methods in curves.items()]
-    parts.append("</div>\n<h2>Texts and the test images found with them</h2>\n")
-    parts.append("<p>One text a class, drawn by chance; green: of the text's class, red: of another.</p>\n")
-    parts += [_example(each) for each in examples]
-    parts.append("</body>\n</html>\n")
-    return "".join(parts)
-
-
-def _table(table: Table, described: Collection[str] = (), reference: str | None = None) -> str:
-    """A table with its notes; the described methods link to their description, the reference's row is marked."""
-    cells = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    lines = []
-    for first, *rest in table.rows:
-        name = f'<a href="#{_anchor(first)}">{escape(first)}</a>' if first in described else escape(first)
-        mark = ' class="reference"' if first == reference else ""
-        lines.append(f"<tr{mark}><td>{name}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>\n")
-    notes = f'<p class="notes">{"<br>".join(escape(note) for note in table.notes)}</p>\n' if table.notes else ""
-    return f"<table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody>\n</table>\n{notes}"
-
-
-def _anchor(method: str) -> str:
-    return f"method-{escape(method, quote=True)}"
-
-
-def _figure(title: str, methods: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """A precision-recall plot, 400 x 300."""
-    left, top, width, height = 46, 12, 340, 240
-    shapes = [f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="var(--line)"/>']
-    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        x, y = left + tick * width, top + (1 - tick) * height
-        shapes.append(f'<text x="{x:.0f}" y="{top + height + 16}" text-anchor="middle">{tick:.1f}</text>')
-        shapes.append(f'<text x="{left - 6}" y="{y + 4:.0f}" text-anchor="end">{tick:.1f}</text>')
-    shapes.append(f'<text x="{left + width / 2:.0f}" y="{top + height + 34}" text-anchor="middle">recall</text>')
-    for place, (method, points) in enumerate(methods.items()):
-        color = _COLORS[place % len(_COLORS)]
-        line = " ".join(f"{left + x * width:.1f},{top + (1 - y) * height:.1f}" for x, y in points)
-        shapes.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
-        shapes.append(
-            f'<text x="{left + width - 70}" y="{top + 18 + 16 * place}" style="fill:{color}">{escape(method)}</text>'
-        )
-    names = ", ".join(methods)
+    here = files(__package__)
+    shapes = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = shapes.from_string((here / "page.html.jinja").read_text("utf-8"))
     return (
-        f'<figure><svg viewBox="0 0 400 300" width="400" height="300" role="img" '
-        f'aria-label="Precision against recall, {escape(title)}, of {escape(names)}">{"".join(shapes)}</svg>'
-        f"<figcaption>{escape(title)}</figcaption></figure>\n"
+        template.render(
+            reports=reports,
+            anchors=_anchors(reports),
+            style=Markup((here / "page.css").read_text("utf-8")),
+            most_classes=MOST_CLASSES,
+            names_described=_described,
+            sections=_sections,
+            sizes=_sizes,
+            curves=_curves,
+            bars=_bars,
+            histogram=_histogram,
+            confusion=_confusion,
+            item_map=_item_map,
+            accuracies=_accuracies,
+            origins=_origins,
+            keys=_keys,
+            settings=_settings,
+        )
+        + "\n"
     )
 
 
-def _example(example: Example) -> str:
-    hits = "".join(
-        f'<div class="hit{" right" if right else ""}"><img src="{picture}" alt="{escape(text, quote=True)}">'
-        f"<p>{'right' if right else 'wrong'}: {escape(label)}</p><p>{escape(text)}</p><p>{score:.3f}</p></div>"
-        for picture, text, right, score, label in example.hits
+def _anchors(reports: Sequence[Report]) -> list[str]:
+    """A name for links a data set: letters, digits and hyphens, and no two the same."""
+    return [f"{place}-{re.sub(r'[^A-Za-z0-9]+', '-', each.dataset)}" for place, each in enumerate(reports)]
+
+
+def _sections(report: Report) -> list[tuple[str, str]]:
+    """What the page has for a data set: (end of the anchor, title)."""
+    answers = report.answers
+    every: list[tuple[str, str, Any]] = [
+        ("map", "mAP", True),
+        ("costs", "Costs", True),
+        ("curves", "Curves", report.plots),
+        ("classes", "Classes", report.classes),
+        ("scores", "Scores", answers),
+        ("confusion", "Confusion", answers),
+        ("items", "Map", answers and answers.map),
+        ("queries", "Queries", answers),
+        ("encoders", "Encoders", report.encoders),
+        ("methods", "Methods", _described(report)),
+        ("runs", "Runs and settings", True),
+    ]
+    return [(key, title) for key, title, there in every if there]
+
+
+def _described(report: Report) -> dict[str, str]:
+    return {row.method: report.described[row.method] for row in report.rows if row.method in report.described}
+
+
+def _sizes(report: Report) -> str:
+    """How many queries ask what gallery, as the result files say."""
+    metrics = report.runs[0].metrics
+    parts = [
+        f"{name}: {metrics[f'{key}_queries']:,} queries over {metrics[f'{key}_gallery']:,} items"
+        + (f", {metrics[f'{key}_empty_queries']:,} without a relevant one" if metrics[f"{key}_empty_queries"] else "")
+        for key, name in (("i2t", "i2t"), ("t2i", "t2i"))
+        if f"{key}_queries" in metrics
+    ]
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _curves(plot: Plot) -> Markup:
+    spec = draw(plot.kind, plot.curves, plot.title, plot.x, plot.y, width=_WIDTH, height=_HEIGHT)
+    return Markup(as_svg(spec))
+
+
+def _histogram(found: Histogram) -> Markup:
+    return Markup(histogram_chart(found))
+
+
+def _confusion(found: Confusion) -> Markup:
+    return Markup(confusion_chart(found))
+
+
+def _item_map(found: ItemMap) -> Markup:
+    return Markup(map_chart(found))
+
+
+def _bars(report: Report) -> list[tuple[str, int, list[tuple[str, str, str]]]]:
+    """A class's name, its queries, and (method, precision as a number, width of its bar) of each method."""
+    return [
+        (
+            row.label,
+            row.queries,
+            [
+                (method, "–" if value is None else f"{value:.3f}", f"{100 * (value or 0):.1f}")
+                for method, value in row.precision.items()
+            ],
+        )
+        for row in report.classes
+    ]
+
+
+def _accuracies(report: Report) -> Table:
+    rows = tuple(
+        (modality, *(f"{found.get(f'{split}_accuracy', float('nan')):.3f}" for split in ("train", "val", "test")))
+        for modality, found in report.encoders.items()
     )
-    return f'<h3>{escape(example.text)} <small>({escape(example.label)})</small></h3>\n<div class="hits">{hits}</div>\n'
+    return Table(("classifier of stage one", "train", "val", "test"), rows)
+
+
+def _keys(report: Report) -> list[str]:
+    return list(dict.fromkeys(key for run in report.runs for key in run.metrics))
+
+
+def _origins(report: Report) -> list[str]:
+    """Seeds, feature files and machines of the runs."""
+    seeds: dict[tuple[int, ...], list[str]] = {}
+    for method in dict.fromkeys(run.method for run in report.runs):
+        seeds.setdefault(tuple(run.seed for run in report.runs if run.method == method), []).append(method)
+    lines = [f"Seeds {', '.join(map(str, each))}: {', '.join(methods)}." for each, methods in seeds.items()]
+    for side in ("image", "text"):
+        digests = sorted({run.digests[side] for run in report.runs if side in run.digests})
+        if digests:
+            warning = " More than one: the runs do not rest on the same features." if len(digests) > 1 else ""
+            lines.append(f"Digest of the {side} features: {', '.join(digests)}.{warning}")
+    unknown = sum(not run.machine for run in report.runs)
+    machines = sorted({run.machine for run in report.runs if run.machine})
+    lines += [f"Times measured on: {each}." for each in machines]
+    if unknown:
+        lines.append(f"{unknown} of {len(report.runs)} runs do not say on what machine they were timed.")
+    return lines
+
+
+def _settings(report: Report) -> list[tuple[str, str]]:
+    """Each method's settings, by the first run whose model file is here."""
+    found: dict[str, str] = {}
+    for run in report.runs:
+        if run.settings and run.method not in found:
+            found[run.method] = json.dumps(run.settings, sort_keys=True, ensure_ascii=False)
+    return list(found.items())

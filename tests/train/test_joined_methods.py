@@ -9,10 +9,9 @@ import torch
 from drsl.evaluate import mean_average_precision
 from drsl.features.errors import DamagedFile, UserError
 from drsl.features.joined import JoinedRows
-from drsl.features.tensor_file import read_tensors, write_tensors
+from drsl.features.tensor_file import MODEL_FORMAT, read_tensors, write_tensors
 from drsl.train import get_method, method_names, read_method
 from drsl.train.methods import method_class
-from drsl.train.methods.base import MODEL_FORMAT
 from drsl.train.score import score_blocks, top_k
 from drsl.train.side import Side
 

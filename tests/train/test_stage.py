@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drsl.evaluate import read_scores
+from drsl.evaluate.results import read_cost
 from drsl.features.errors import UserError
 from drsl.features.layout import Run
 from drsl.train import read_method
@@ -112,7 +113,9 @@ def test_the_log_is_a_table_with_a_row_an_epoch(made):
 
 def test_the_cost_is_in_the_file_and_given_back(made):
     _, _, run, cost = made
-    assert json.loads(run.cost.read_text("utf-8")) == cost
+    told = json.loads(run.cost.read_text("utf-8"))
+    assert "torch" in told.pop("machine")
+    assert told == cost == read_cost(run)
     assert list(cost) == ["fit_seconds", "score_seconds", "peak_memory_mb"]
     assert all(isinstance(each, float) and each >= 0 for each in cost.values())
     assert 0 < cost["fit_seconds"] < 60

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from drsl.features.tensor_file import read_tensors, write_tensors
+from drsl.features.tensor_file import MODEL_FORMAT, read_tensors, write_tensors
 from drsl.train import get_method, read_method, top_k
 from drsl.train.config import PRESETS
-from drsl.train.methods.base import MODEL_FORMAT
 from drsl.train.model import DrslModel
 
 DRSL = ("drsl-c", "drsl-m", "drsl-a", "drsl-s")

@@ -13,11 +13,9 @@ import numpy as np
 
 from drsl.features.errors import DamagedFile, SettingError, UserError
 from drsl.features.store import Features
-from drsl.features.tensor_file import read_tensors, write_tensors
+from drsl.features.tensor_file import MODEL_FORMAT, read_tensors, write_tensors
 
-__all__ = ["MODEL_FORMAT", "Method", "read_about"]
-
-MODEL_FORMAT = "drsl-model"
+__all__ = ["Method", "read_about"]
 
 Progress = Callable[[int, int, str], None]
 

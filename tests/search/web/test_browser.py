@@ -16,7 +16,6 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 import uvicorn
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -26,15 +25,9 @@ from drsl.search.web.app import make_app
 from drsl.search.web.listen import listen
 from drsl.search.web.service import Service
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="no browser: `apt-get install chromium chromium-driver` brings the one tested with",
-)
-
 
 @pytest.fixture(scope="module")
-def address(fitted_project, tmp_path_factory, mean_color):
+def address(driver, fitted_project, tmp_path_factory, mean_color):
     """A server in a thread; its address."""
     root = tmp_path_factory.mktemp("served") / "project"
     shutil.copytree(fitted_project, root)
@@ -47,19 +40,6 @@ def address(fitted_project, tmp_path_factory, mean_color):
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
         server.should_exit = True
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for each in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,900"):
-        options.add_argument(each)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield found
-    found.quit()
 
 
 class Page:

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images: the search page in light, in dark and on a narrow screen, and the report's page.
+"""Takes the pictures of docs/images: the search page, the report, and the curves that `dvc plots` draws.
 
 `python docs/screenshots.py` needs the fitted data set `emoji` (`dvc repro`), the extras `web` and `test`, and Debian's
 chromium (`apt-get install chromium chromium-driver`). It starts `drsl serve`, and ends it.
@@ -19,12 +19,24 @@ from pathlib import Path
 from PIL import Image
 from selenium import webdriver
 
+from drsl.evaluate.figures import as_png, draw
+from drsl.evaluate.report.build import gather
+from drsl.features.layout import Layout
+
 ROOT = Path(__file__).resolve().parents[1]
-SHOTS = {  # name: (address, width, height, colours)
+SEARCH = {  # name: (address, width, height, colours)
     "search-light": ("?words=fruit", 1100, 900, "light"),
     "search-dark": ("?item={picture}&find=text", 1100, 900, "dark"),
     "search-narrow": ("?words=sad+face", 390, 844, "light"),
 }
+REPORT = {
+    "report": ("", 1100, 900, "light"),
+    "report-confusion": ("#0-{dataset}-confusion", 1100, 900, "light"),
+    "report-items": ("#0-{dataset}-items", 1100, 760, "dark"),
+    "report-queries": ("#0-{dataset}-queries", 1100, 1000, "light"),
+    "report-narrow": ("#0-{dataset}-classes", 390, 844, "dark"),
+}
+CURVES = {"precision-recall": 0, "convergence": 0}  # kind: which of its pictures
 
 
 @contextmanager
@@ -60,7 +72,7 @@ def browsing() -> Iterator[webdriver.Chrome]:
 
 
 def shoot(browser: webdriver.Chrome, address: str, path: Path, width: int, height: int, colors: str) -> None:
-    """Opens a page, waits for its pictures, and saves what is seen as PNG of at most 256 colours."""
+    """Opens a page, waits for its pictures, and saves what is seen."""
     media = {"features": [{"name": "prefers-color-scheme", "value": colors}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -72,9 +84,22 @@ def shoot(browser: webdriver.Chrome, address: str, path: Path, width: int, heigh
             break
         time.sleep(0.05)
     time.sleep(1)
-    picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+    save(Image.open(io.BytesIO(browser.get_screenshot_as_png())), path)
+
+
+def draw_curves(layout: Layout, out: Path) -> None:
+    """Draws curves of all methods as PNG, with the specifications of `dvc plots`."""
+    found = gather(layout).plots
+    for kind, place in CURVES.items():
+        plot = [each for each in found if each.kind == kind][place]
+        spec = draw(kind, plot.curves, plot.title, plot.x, plot.y, width=560, height=380)
+        save(Image.open(io.BytesIO(as_png(spec, scale=1.5))), out / f"{kind}.png")
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Saves a picture as PNG of at most 256 colours."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"wrote {path} ({path.stat().st_size // 1000} kB)")
 
 
@@ -85,12 +110,14 @@ def main() -> None:
     parser.add_argument("--picture", default="1F34E", help="the item asked with in the dark picture")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     given = parser.parse_args()
-    report = ROOT / "reports" / given.dataset / "index.html"
+    layout = Layout(ROOT, given.dataset)
+    draw_curves(layout, given.out)
     with serving(given.dataset) as address, browsing() as browser:
-        for name, (query, *how) in SHOTS.items():
+        for name, (query, *how) in SEARCH.items():
             shoot(browser, address + query.format(picture=given.picture), given.out / f"{name}.png", *how)
-        if report.is_file():
-            shoot(browser, report.as_uri(), given.out / "report.png", 1100, 900, "light")
+        page = (layout.report / "index.html").as_uri()
+        for name, (place, *how) in REPORT.items():
+            shoot(browser, page + place.format(dataset=given.dataset), given.out / f"{name}.png", *how)
 
 
 if __name__ == "__main__":

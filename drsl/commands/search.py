@@ -52,6 +52,7 @@ def search(
       drsl search -d emoji --item 1F34E --find image --only "Food & Drink"
     """
     import json
+    import shutil
     import sys
     from functools import partial
 
@@ -82,7 +83,8 @@ def search(
         if answer.unknown_words:
             click.echo(f"no word vector for: {', '.join(answer.unknown_words)}", err=True)
         why = "by the query's own classifier" if answer.predicted else "as you said" if expected else "its own"
-        click.echo(f"expected class: {answer.expected} ({why})")
+        right = sum(hit.right is True for hit in answer.hits)
+        click.echo(f"expected class: {answer.expected} ({why}); {right} of {len(answer.hits)} right")
         rows = [
             (
                 f"{hit.rank:>2}  " + ("right" if hit.right else "wrong"),
@@ -93,7 +95,8 @@ def search(
             )
             for hit in answer.hits
         ]
-        shown = table(("    ", "id", "score", "class", "text"), rows, left=(0, 1, 3, 4)).splitlines()
+        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        shown = table(("    ", "id", "score", "class", "text"), rows, left=(0, 1, 3, 4), width=room).splitlines()
         click.echo(shown[0])
         for line, hit in zip(shown[1:], answer.hits, strict=True):
             click.secho(line, fg="green" if hit.right else "red")

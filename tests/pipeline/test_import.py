@@ -126,8 +126,9 @@ def test_looking_at_imported_features(drsl, published):
     assert "width: 17 and 6" in drsl("features", "diff", *files).out
     found = drsl("doctor")
     assert found.code == 0
-    assert "shared: image features" in found.out
-    assert "shared: image network" not in found.out
+    part = found.out.partition("data set shared\n")[2].partition("\n\n")[0]
+    assert "ok  image features" in part
+    assert "image network" not in part
 
 
 @pytest.mark.parametrize(

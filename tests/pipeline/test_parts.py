@@ -68,7 +68,8 @@ def test_features_commands_understand_parts(drsl, folder):
     shown = drsl("features", "show", folder / "image.patches.h5").out
     for words in ("patches", "30 of 10 x 4096 float16", "10 to 10, mean 10", "vgg19_bn", '"share": 0.5'):
         assert words in shown
-    assert shown.splitlines()[-1].split() == ["red", "6", "2", "2"]
+    assert shown.splitlines()[-2].split() == ["red", "6", "2", "2", "10"]
+    assert shown.splitlines()[-1].split() == ["all", "18", "6", "6", "30"]
     assert "6, vectors of width 20" in drsl("features", "show", folder / "text.words.h5").out
     found = drsl("features", "verify", *sorted(folder.glob("*.h5")))
     assert found.code == 0, found.err

@@ -21,6 +21,8 @@ __all__ = ["Comparison", "Difference", "bootstrap_interval", "compare_to_referen
 
 DRAWS = 20_000
 """Sign patterns that are drawn, and bootstrap samples; as many patterns or fewer are all gone through."""
+_LEVEL = 0.95
+"""Share of the samples inside an interval."""
 _BLOCK = 4_000_000
 """Numbers that are held at a time."""
 
@@ -84,11 +86,12 @@ def compare_to_reference(
         count = {each: sum(key[0] == each for key in chosen) for each in directions}
         asked = sum(count[each] > 0 for each in directions)
         weight = np.array([1 / (asked * count[key[0]]) for key in chosen])
-        for method in same:
+        shares = np.zeros((len(place), len(same)))
+        for column, method in enumerate(same):
             difference = np.array([queries[method][key] - base[key] for key in chosen])
-            share = np.bincount(item, weights=weight * difference, minlength=len(place))
-            low, high = bootstrap_interval(share, draws=draws, seed=seed)
-            found[method].append((float(share.sum()), low, high, sign_flip_p(share, draws=draws, seed=seed)))
+            shares[:, column] = np.bincount(item, weights=weight * difference, minlength=len(place))
+        for method, share, ends in zip(same, shares.T, _intervals(shares, _LEVEL, draws, seed), strict=True):
+            found[method].append((float(share.sum()), *ends, sign_flip_p(share, draws=draws, seed=seed)))
     corrected = [holm([found[method][part][3] for method in same]) for part in range(3)]
     return {
         method: Comparison(
@@ -130,7 +133,7 @@ def sign_flip_p(difference: np.ndarray, *, draws: int = DRAWS, seed: int = 0) ->
 
 
 def bootstrap_interval(
-    difference: np.ndarray, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
+    difference: np.ndarray, *, level: float = _LEVEL, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of the sum of paired differences when the pairs are drawn anew, with replacement.
 
@@ -146,17 +149,25 @@ def bootstrap_interval(
     >>> bootstrap_interval(np.full(4, 0.25))
     (1.0, 1.0)
     """
-    shares = np.asarray(difference, dtype=np.float64)
-    if not len(shares):
-        return 0.0, 0.0
+    return _intervals(np.asarray(difference, dtype=np.float64)[:, np.newaxis], level, draws, seed)[0]
+
+
+def _intervals(differences: np.ndarray, level: float, draws: int, seed: int) -> list[tuple[float, float]]:
+    """The interval of each column's sum, (n, m), all from the same samples of the rows."""
+    items, columns = differences.shape
+    if not items or not columns:
+        return [(0.0, 0.0)] * columns
     draw = np.random.default_rng(seed)
-    rows = max(1, _BLOCK // len(shares))
-    sums = [
-        shares[draw.integers(0, len(shares), (min(rows, draws - start), len(shares)), dtype=np.int32)].sum(axis=1)
-        for start in range(0, draws, rows)
-    ]
-    low, high = np.quantile(np.concatenate(sums), [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return low, high
+    rows = max(1, _BLOCK // items)
+    sums = []
+    for start in range(0, draws, rows):
+        count = min(rows, draws - start)
+        chosen = draw.integers(0, items, (count, items), dtype=np.int32)
+        place = chosen + items * np.arange(count)[:, np.newaxis]
+        often = np.bincount(place.ravel(), minlength=count * items).reshape(count, items)
+        sums.append(often.astype(np.float64) @ differences)
+    low, high = np.quantile(np.concatenate(sums), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -30,7 +30,16 @@ dvc status --quiet
 dvc repro | tee second.log
 ! grep -q "Running stage" second.log
 # One method's learning rate: its fit, its evaluation and the report, and nothing else.
-sed -i 's/^  drsl-m: {}$/  drsl-m: {learning_rate: 0.0002}/' params.yaml
+python - <<'PY'
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+yaml, path = YAML(), Path("params.yaml")
+params = yaml.load(path)
+params["methods"]["drsl-m"]["learning_rate"] = 0.0002
+yaml.dump(params, path)
+PY
 dvc repro | tee third.log
 test "$(grep -o "Running stage '[^']*'" third.log | tr -d "'" | sort | xargs)" = \
   "Running stage evaluate@emoji-drsl-m-0 Running stage fit@emoji-drsl-m-0 Running stage report@emoji"
@@ -41,3 +50,5 @@ drsl search -d emoji --image data/emoji/images/1F34E.png -k 5 --json
 drsl features verify features/emoji/image.h5 features/emoji/text.h5
 drsl doctor
 test -s reports/emoji/index.html
+test "$(stat -c %s reports/emoji/index.html)" -lt 5000000
+! grep -qE '(src|href)="[^#d]' reports/emoji/index.html # data: and #, and nothing from outside

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import itertools
 import json
 import math
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from drsl.features.atomic import write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.errors import SettingError, UserError
 from drsl.features.manifest import SPLITS
 from drsl.features.store import Features
@@ -202,15 +202,13 @@ def _read(record: Path) -> dict[str, Point]:
 
 
 def _write(record: Path, keys: Sequence[str], seed: int, points: Sequence[Point]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*keys, *_OWN])
+    rows = []
     for each in points:
         values = [_word(each.settings[key]) if key in each.settings else "" for key in keys]
         value = "" if math.isnan(each.val_map) else f"{each.val_map:.{_DIGITS}f}"
         own = json.dumps(each.chosen) if each.chosen else ""
-        table.writerow([*values, seed, value, each.seconds, own, each.note, each.recipe])
-    write_text(record, text.getvalue())
+        rows.append([*values, seed, value, each.seconds, own, each.note, each.recipe])
+    write_text(record, csv_text([*keys, *_OWN], rows))
 
 
 def _word(value: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from drsl.features.atomic import write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.errors import DamagedFile, MissingFile
 
 __all__ = ["DIRECTIONS", "Query", "mean_over_seeds", "read_queries", "write_queries"]
@@ -42,12 +42,8 @@ def write_queries(path: Path, queries: Iterable[Query]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(_HEAD)
-    for *about, value in queries:
-        table.writerow([*about, "" if math.isnan(value) else f"{value:.6f}"])
-    write_text(path, text.getvalue())
+    rows = ([*about, "" if math.isnan(value) else f"{value:.6f}"] for *about, value in queries)
+    write_text(path, csv_text(_HEAD, rows))
 
 
 def read_queries(path: Path) -> list[Query]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from drsl.evaluate.queries import Query, write_queries
 from drsl.evaluate.ranking import ranked_hits, tied_share
 from drsl.evaluate.scores import Scores
 from drsl.features.atomic import write_json, write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.errors import DamagedFile, MissingFile, SettingError, UserError
 from drsl.features.layout import Run
 
@@ -180,8 +179,8 @@ def write_result(run: Run, result: Result) -> None:
     if bad := [key for key, value in result.metrics.items() if isinstance(value, float) and not np.isfinite(value)]:
         raise UserError(f"{run.result}: {bad[0]} is {result.metrics[bad[0]]}: fit the method again")
     write_queries(run.queries, result.queries)
-    write_text(run.precision_recall, _csv(("recall", "i2t_precision", "t2i_precision"), result.precision_recall))
-    write_text(run.precision_scope, _csv(("scope", "i2t_precision", "t2i_precision"), result.precision_scope))
+    write_text(run.precision_recall, csv_text(("recall", "i2t_precision", "t2i_precision"), result.precision_recall))
+    write_text(run.precision_scope, csv_text(("scope", "i2t_precision", "t2i_precision"), result.precision_scope))
     write_json(run.result, result.metrics)
 
 
@@ -266,9 +265,3 @@ def _fitting_scope(scope: Sequence[int], gallery: int) -> list[int]:
 def _rounded(value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     return round(value, _DIGITS) if isinstance(value, float) else value
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    return text.getvalue()

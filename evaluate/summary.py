@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,6 +9,7 @@ from typing import Any
 
 from drsl.evaluate.published import PublishedMap, match_method
 from drsl.evaluate.significance import Comparison, Difference
+from drsl.features.csv_text import csv_text
 from drsl.features.errors import UserError
 
 __all__ = ["Row", "as_csv", "summarize"]
@@ -89,25 +88,18 @@ def as_csv(
     >>> as_csv([Row("cca", 1, 0.25, 0.0, 0.35, 0.0, 0.3, 0.0, None)]).splitlines()[-1][:35]
     'cca,1,0.25,0.0,0.35,0.0,0.3,0.0,,,,'
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     own = [field.name for field in fields(Row) if field.name != "against"]
     parts = [field.name for field in fields(Comparison)]
     kinds = [field.name for field in fields(Difference)]
     theirs = ("published_i2t", "published_t2i", "published_mean", "published_remark")
-    table.writerow(
-        [
-            *own,
-            *(f"{part}_difference{'' if kind == 'value' else f'_{kind}'}" for part in parts for kind in kinds),
-            *theirs,
-        ]
-    )
+    differences = (f"{part}_difference{'' if kind == 'value' else f'_{kind}'}" for part in parts for kind in kinds)
+    lines = []
     for row in rows:
         line = [getattr(row, key) for key in own]
         line += [getattr(getattr(row.against, part), kind) if row.against else None for part in parts for kind in kinds]
         line += [*(match_method(row.method, published or {}) or [None] * 3), match_method(row.method, remarks or {})]
-        table.writerow([round(value, 6) if isinstance(value, float) else value for value in line])
-    return text.getvalue()
+        lines.append([round(value, 6) if isinstance(value, float) else value for value in line])
+    return csv_text([*own, *differences, *theirs], lines)
 
 
 def _row(method: str, runs: Sequence[Mapping[str, Any]], against: Comparison | None) -> Row:

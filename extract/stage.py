@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -18,6 +16,7 @@ from drsl.extract.encoder import Encoder
 from drsl.extract.finetune import EpochLog, finetune
 from drsl.extract.modalities import load_modality
 from drsl.features.atomic import write_json, write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.digest import fingerprint
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
@@ -144,8 +143,5 @@ def encode_stage(
 
 
 def _csv(log: list[EpochLog]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(EpochLog.__dataclass_fields__)
-    writer.writerows([entry.epoch, *(f"{each:.6f}" for each in list(asdict(entry).values())[1:])] for entry in log)
-    return buffer.getvalue()
+    rows = ([entry.epoch, *(f"{each:.6f}" for each in list(asdict(entry).values())[1:])] for entry in log)
+    return csv_text(EpochLog.__dataclass_fields__, rows)

@@ -6,14 +6,13 @@ numbers: two people with the same items get the same split, and an item that one
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from drsl.features.atomic import write_bytes
+from drsl.features.csv_text import csv_text
 from drsl.features.digest import digest_bytes
 from drsl.features.manifest import Item
 
@@ -103,11 +102,7 @@ def write_split(path: Path, items: Iterable[Item]) -> str:
 
 
 def _content(items: Iterable[Item]) -> bytes:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("id", "split"))
-    rows.writerows(sorted((item.id, item.split) for item in items))
-    return text.getvalue().encode("utf-8")
+    return csv_text(("id", "split"), sorted((item.id, item.split) for item in items)).encode("utf-8")
 
 
 def _seats(left: Mapping[str, int], size: int, total: int, later: int) -> dict[str, int]:

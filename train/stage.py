@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +10,7 @@ import torch
 
 from drsl.evaluate.scores import open_score_writer
 from drsl.features.atomic import write_json, write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.layout import Run
 from drsl.features.machine import describe_machine
 from drsl.features.store import Features
@@ -124,8 +123,5 @@ def _fingerprints(image: Features, text: Features) -> dict[str, str]:
 
 
 def _csv(method: Method) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(method.log_columns)
-    writer.writerows([row[0], *(f"{each:.6g}" if each == each else "" for each in row[1:])] for row in method.log)
-    return buffer.getvalue()
+    rows = ([row[0], *(f"{each:.6g}" if each == each else "" for each in row[1:])] for row in method.log)
+    return csv_text(method.log_columns, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import stat
@@ -10,12 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from drsl.extract.pictures import read_picture
 from drsl.extract.sources.item_spool import ItemSpool
 from drsl.features.atomic import publish_folder, write_text
+from drsl.features.csv_text import csv_text
 from drsl.features.errors import UserError, require
 from drsl.features.manifest import Item
 from drsl.features.threads import core_count
@@ -269,12 +268,9 @@ def _claim(claimed: dict[str, str], item: Item, path: Path) -> bool:
 
 
 def _write_rejects(path: Path, rejects: list[Reject]) -> None:
-    text = StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(("id", "path", "reason"))
     # Names of files may be no valid UTF-8; the list shows them as well as it can.
-    lines.writerows(
+    rows = (
         [cell.encode("utf-8", "backslashreplace").decode("utf-8") for cell in (each.id, each.path, each.reason)]
         for each in rejects
     )
-    write_text(path, text.getvalue().replace("\0", "\\0"))
+    write_text(path, csv_text(("id", "path", "reason"), rows).replace("\0", "\\0"))

@@ -152,12 +152,14 @@ def test_another_seed_gives_other_scores(fit, toy):
         assert not np.array_equal(fit(name, 1).score(*parts(toy)), fit(name, 0).score(*parts(toy)))
 
 
-def test_global_random_states_are_neither_read_nor_changed(name, fit, make_method, toy):
+def test_global_random_states_are_neither_read_nor_changed(name, fit, make_method, toy, path):
     torch.manual_seed(123)
     np.random.seed(123)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     method = make_method(name).fit(*toy, seed=0)
     scores = method.score(*parts(toy))
+    method.save(path)
+    make_method(name).load(path)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     np.testing.assert_array_equal(scores, fit(name).score(*parts(toy)))

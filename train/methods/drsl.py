@@ -170,7 +170,8 @@ class _Drsl(Method):
 
     def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
         self.config = drsl_config(self.settings, self.fusion)
-        model = DrslModel(self.config, *about["dims"])
+        with torch.random.fork_rng(devices=[]):  # the first weights are drawn, and thrown away
+            model = DrslModel(self.config, *about["dims"])
         model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         self.model, self.device = model.eval(), "cpu"
 

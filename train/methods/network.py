@@ -322,7 +322,8 @@ class NetworkMethod(CommonSpace):
 
     def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
         self.config = self._configure(self.settings)
-        model = self._build(tuple(about["dims"]), int(about["classes"]))
+        with torch.random.fork_rng(devices=[]):  # the first weights are drawn, and thrown away
+            model = self._build(tuple(about["dims"]), int(about["classes"]))
         model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         self.model, self.device = model.eval(), "cpu"
 

@@ -9,6 +9,7 @@ import pytest
 from drsl.cli import main
 from drsl.evaluate import mean_average_precision
 from drsl.features import read_features
+from drsl.train import get_method
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "wikipedia"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the public Wikipedia features are not in ../shared/data")
@@ -65,6 +66,13 @@ def test_cca_gives_the_known_numbers(run, options):
     label = image.select("test").label
     assert mean_average_precision(score, label, label) == pytest.approx(0.245, abs=0.005)
     assert mean_average_precision(score.T, label, label) == pytest.approx(0.193, abs=0.005)
+    # So does the method: with as many directions to the digit, and as it comes.
+    for components, near in ([5], 2e-5), ([300], 0.005):
+        method = get_method("cca-paper", components=components).fit(image, text, seed=0)
+        found = method.score(image.select("test").feature, text.select("test").feature)
+        for each, plain in ((found, score), (found.T, score.T)):
+            expected = mean_average_precision(plain, label, label)
+            assert mean_average_precision(each, label, label) == pytest.approx(expected, abs=near)
 
 
 def test_val_of_the_papers_size(run):

@@ -7,7 +7,6 @@ vl-convert renders them: one wheel, no service, and the very specification that 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -116,8 +115,7 @@ def as_svg(spec: Mapping[str, Any]) -> str:
     own = spec.get("config", {})
     themed = {key: {**own.get(key, {}), **value} if isinstance(value, dict) else value for key, value in _THEME.items()}
     found: str = vl_convert.vegalite_to_svg({**spec, "config": {**own, **themed}})
-    words = escape(_title(spec), quote=True)
-    return re.sub(r"^.*?<svg", f'<svg role="img" aria-label="{words}"', found, count=1, flags=re.DOTALL)
+    return f'<svg role="img" aria-label="{escape(_title(spec), quote=True)}"' + found.partition("<svg")[2]
 
 
 def as_png(spec: Mapping[str, Any], scale: float = 2.0) -> bytes:

@@ -140,7 +140,13 @@ def _filled(part: Any, words: Mapping[str, Any]) -> Any:
         return {key: _filled(value, words) for key, value in part.items()}
     if isinstance(part, list):
         return [_filled(value, words) for value in part]
-    return words.get(part, part) if isinstance(part, str) else part
+    if not isinstance(part, str):
+        return part
+    if part in words:
+        return words[part]
+    for word, value in words.items():  # within an expression
+        part = part.replace(word, value) if isinstance(value, str) else part
+    return part
 
 
 def _title(spec: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def shown(tmp_path):
     for place, method in enumerate(("cca", "drsl-c")):
         path = tmp_path / "results" / "toy" / method / "0.precision_recall.csv"
         path.parent.mkdir(parents=True)
-        path.write_text(f"recall,i2t_precision\n0.0,{0.5 + 0.1 * place}\n1.0,0.2\n")
+        path.write_text(f"recall,i2t_precision\n0.0,{0.5 + 0.1 * place}\n0.5,\n1.0,0.2\n")
         files.append(path.relative_to(tmp_path).as_posix())
     plots = []
     for path in FOUND:
@@ -58,4 +58,4 @@ def test_colour_and_dashes_are_the_method(shown):
         svg = vl_convert.vegalite_to_svg(spec)
         assert ">cca<" in svg
         assert ">drsl-c<" in svg
-        assert svg.count('aria-roledescription="line mark"') == 2
+        assert svg.count('aria-roledescription="line mark"') == 2  # nor is a line broken by a cell without a number

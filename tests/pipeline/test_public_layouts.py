@@ -13,11 +13,11 @@ BLOCK = """
     source: {name}
     prepare: {{path: raw/{name}, seed: 0, max_reject_fraction: 0.05{more}}}
     image:
-      architecture: vgg19
+      architecture: resnet18
       weights: none
       resize: 32
       crop: 32
-      pool: 1
+      pool: 7
       dropout: 0.0
       flip: false
       precision: float32
@@ -82,7 +82,7 @@ def from_files_to_metrics(drsl, project, name):
     assert 0 < result["mean_map"] <= 1
     accuracy = json.loads((project / "results" / name / "encoders" / "text.json").read_text())
     assert accuracy["test_accuracy"] == 1.0  # a class is one word
-    for part in ("models", "features"):  # of hundreds of megabytes, and the next layout makes its own
+    for part in ("models", "features"):  # of many megabytes, and the next layout makes its own
         shutil.rmtree(project / part / name)
 
 

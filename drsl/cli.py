@@ -46,8 +46,13 @@ _COMMANDS = {
     type=click.Path(file_okay=False, path_type=Path),
     help="The project's folder, the one with params.yaml. Default: this folder, or the nearest above that has it.",
 )
+@click.option(
+    "--color/--no-color",
+    default=None,
+    help="Default: colours in a terminal, unless the environment variable NO_COLOR is set.",
+)
 @click.pass_context
-def _cli(context: click.Context, project: Path | None) -> None:
+def _cli(context: click.Context, project: Path | None, color: bool | None) -> None:
     """Retrieve images with words and words with images.
 
     \b
@@ -63,8 +68,8 @@ def _cli(context: click.Context, project: Path | None) -> None:
     All settings are in params.yaml. `drsl COMMAND --help` has examples.
     """
     context.obj = project
-    if os.environ.get("NO_COLOR"):  # https://no-color.org
-        context.color = False
+    # None leaves it to click, which colours in a terminal; NO_COLOR it does not know (https://no-color.org).
+    context.color = False if color is None and os.environ.get("NO_COLOR") else color
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ __all__ = ["save_sheet"]
 
 _TILE, _GAP, _COLUMNS, _CAPTION = 160, 12, 5, 52
 _RIGHT, _WRONG, _PLAIN = "#1a7f37", "#cf222e", "#888888"
+_LEGEND = ((_RIGHT, "right: of the expected class"), (_WRONG, "wrong: of another class"), (_PLAIN, "the query"))
 
 
 def save_sheet(path: Path, title: str, hits: Sequence[Hit], folder: Path, query: Path | None = None) -> None:
@@ -37,7 +38,8 @@ def save_sheet(path: Path, title: str, hits: Sequence[Hit], folder: Path, query:
     cells = len(hits) + (query is not None)
     rows = max(1, -(-cells // _COLUMNS))
     width = _COLUMNS * (_TILE + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, 40 + rows * (_TILE + _CAPTION + _GAP) + _GAP), "white")
+    bottom = 40 + rows * (_TILE + _CAPTION + _GAP)
+    sheet = Image.new("RGB", (width, bottom + _CAPTION // 2 + _GAP), "white")
     draw = ImageDraw.Draw(sheet)
     font, small = ImageFont.load_default(18), ImageFont.load_default(13)
     draw.text((_GAP, 10), _cut(title, font, width - 2 * _GAP), "black", font)
@@ -52,6 +54,9 @@ def save_sheet(path: Path, title: str, hits: Sequence[Hit], folder: Path, query:
         lines = [f"{hit.rank}. {hit.item.text or hit.item.id}", f"{mark}{hit.item.label}", f"score {hit.score:.3f}"]
         _tile(sheet, draw, place, picture, color, lines, small)
         place += 1
+    used = {_RIGHT if hit.right else _WRONG for hit in hits if hit.right is not None}
+    used |= {_PLAIN} if query is not None else set()
+    _legend(draw, bottom, [each for each in _LEGEND if each[0] in used], small)
     with publish(path) as temporary:
         sheet.save(temporary, format="PNG")
 
@@ -74,6 +79,21 @@ def _tile(
     draw.rectangle((left, top, left + _TILE - 1, top + _TILE - 1), outline=color, width=3)
     for number, line in enumerate(lines):
         draw.text((left, top + _TILE + 2 + 16 * number), _cut(line, font, _TILE), color if number else "black", font)
+
+
+def _legend(
+    draw: ImageDraw.ImageDraw,
+    top: int,
+    entries: Sequence[tuple[str, str]],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    """What the frames' colours mean, and how scores are read."""
+    left = _GAP
+    for color, meaning in entries:
+        draw.rectangle((left, top + 2, left + 13, top + 15), outline=color, width=3)
+        draw.text((left + 20, top), meaning, "black", font)
+        left += 20 + int(font.getlength(meaning)) + 2 * _GAP
+    draw.text((left, top), "answers stand best first; a higher score is a better match", "black", font)
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

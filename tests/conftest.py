@@ -40,13 +40,14 @@ class Outcome:
     out: str
     err: str
 
-    def refused(self, *words: str) -> None:
-        """Exit code 1, one line that says what is wrong, no traceback."""
+    def refused(self, *words: str, problems: int = 0) -> None:
+        """Exit code 1, a line for each of some problems, then one line that says what is wrong, no traceback."""
         assert self.code == 1, self
-        assert self.err.startswith("drsl: ")
-        assert len(self.err.strip().splitlines()) == 1
+        *before, last = self.err.strip().splitlines()
+        assert last.startswith("drsl: ")
+        assert [line[:9] for line in before] == ["problem: "] * problems, self.err
         for word in words:
-            assert word in self.err, self.err
+            assert word in last, self.err
 
 
 @pytest.fixture

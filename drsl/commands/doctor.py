@@ -16,25 +16,23 @@ def doctor(folder: Path | None) -> None:
     Example:
       drsl doctor
     """
-    import shutil
-    import sys
     from itertools import groupby
-    from textwrap import fill
 
+    from drsl.commands.tables import screen_width, wrap
     from drsl.doctor import examine
 
     facts = list(examine(folder))
     names = [_short(fact.name) for fact in facts]
     width = max(len(name) for name in names)
-    room = max(30, shutil.get_terminal_size().columns - width - 8) if sys.stdout.isatty() else None
+    room = screen_width()
     for part, group in groupby(zip(facts, names, strict=True), key=lambda each: each[0].part):
         click.secho(part, bold=True)
         for fact, name in group:
             mark = {True: "ok", False: "--", None: "  "}[fact.good]
             color = {True: "green", False: "yellow", None: None}[fact.good]
-            text = fact.text if room is None else fill(fact.text, room, break_long_words=False, break_on_hyphens=False)
-            shown = text.replace("\n", "\n" + " " * (width + 8))
-            click.echo(click.style(f"  {mark:>2}", fg=color) + f"  {name:<{width}}  {shown}")
+            click.echo(
+                click.style(f"  {mark:>2}", fg=color) + f"  {name:<{width}}  " + wrap(fact.text, width + 8, room)
+            )
         click.echo()
     problems = sum(fact.good is False for fact in facts)
     click.echo(f"{problems} things are missing; each line marked -- says what to do" if problems else "all is there")

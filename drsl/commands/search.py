@@ -52,11 +52,10 @@ def search(
       drsl search -d emoji --item 1F34E --find image --only "Food & Drink"
     """
     import json
-    import shutil
     import sys
     from functools import partial
 
-    from drsl.commands.tables import table
+    from drsl.commands.tables import screen_width, table
     from drsl.features.errors import choose
     from drsl.search.answers import answer_as_json
     from drsl.search.searcher import Searcher
@@ -76,6 +75,7 @@ def search(
         answer = searcher.find_texts(image, count, expected, only)
     else:
         answer = searcher.find_images(text, count, expected, only)
+    right = sum(bool(hit.right) for hit in answer.hits)
     if as_json:
         found = answer_as_json(answer, text or item or str(image), dataset, method)
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -83,11 +83,11 @@ def search(
         if answer.unknown_words:
             click.echo(f"no word vector for: {', '.join(answer.unknown_words)}", err=True)
         why = "by the query's own classifier" if answer.predicted else "as you said" if expected else "its own"
-        right = sum(hit.right is True for hit in answer.hits)
         click.echo(f"expected class: {answer.expected} ({why}); {right} of {len(answer.hits)} right")
         rows = [
             (
-                f"{hit.rank:>2}  " + ("right" if hit.right else "wrong"),
+                hit.rank,
+                "right" if hit.right else "wrong",
                 hit.item.id,
                 f"{hit.score:.3f}",
                 hit.item.label,
@@ -95,12 +95,14 @@ def search(
             )
             for hit in answer.hits
         ]
-        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        shown = table(("    ", "id", "score", "class", "text"), rows, left=(0, 1, 3, 4), width=room).splitlines()
+        head = ("", "", "id", "score", "class", "text")
+        shown = table(head, rows, left=(1, 2, 4, 5), width=screen_width()).splitlines()
         click.echo(shown[0])
         for line, hit in zip(shown[1:], answer.hits, strict=True):
             click.secho(line, fg="green" if hit.right else "red")
     if save:
         title = f"{text or item or image}   ({method}, {split} split, expected {answer.expected})"
         save_sheet(save, title, answer.hits, project.layout.manifest.parent, image)
-        click.echo(f"wrote {save}", err=as_json)
+        wrong = len(answer.hits) - right
+        frames = f"{len(answer.hits)} answers, {right} right (framed green), {wrong} wrong (framed red)"
+        click.echo(f"wrote {save}: {frames}", err=as_json)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,22 @@ ALL = ("-d", "toy", "-m", "drsl-c", "-m", "deep-sm", "-m", "cca", "--seeds", 2)
 @pytest.fixture
 def layout(toy_project):
     return Layout(toy_project, "toy")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder for a project whose methods are compared, which several tests begin with."""
+    return tmp_path_factory.mktemp("compared") / "project"
+
+
+@pytest.fixture
+def compared(command, toy_project, kept):
+    """The toy project after `drsl compare`, which runs once for all tests that begin with it."""
+    if kept.exists():
+        shutil.copytree(kept, toy_project, dirs_exist_ok=True)
+    else:
+        assert command("compare", *ALL).code == 0
+        shutil.copytree(toy_project, kept)
 
 
 def runs_said(outcome):
@@ -68,8 +85,7 @@ def test_what_is_up_to_date_is_not_made_again(command, layout, toy_project):
 
 
 @pytest.mark.parametrize("damage", ["scores", "cost", "model", "code"])
-def test_what_is_not_whole_is_made_again(command, layout, damage, monkeypatch):
-    assert command("compare", *ALL).code == 0
+def test_what_is_not_whole_is_made_again(compared, command, layout, damage, monkeypatch):
     path = {
         "scores": layout.run("cca", 0).scores,
         "cost": layout.run("cca", 0).cost,
@@ -88,16 +104,14 @@ def test_what_is_not_whole_is_made_again(command, layout, damage, monkeypatch):
     assert len(remade) == (5 if damage == "code" else 1)
 
 
-def test_new_cut_offs_need_no_fit(command, layout, toy_project):
-    assert command("compare", *ALL).code == 0
+def test_new_cut_offs_need_no_fit(compared, command, layout, toy_project):
     params = toy_project / "params.yaml"
     params.write_text(params.read_text().replace("at: [5]", "at: [3]"))
     assert set(runs_said(command("compare", *ALL)).values()) == {"up to date"}
     assert "i2t_map_at_3" in json.loads(layout.run("cca", 0).result.read_text())
 
 
-def test_one_that_fails_does_not_end_the_others(command, layout, monkeypatch):
-    assert command("compare", *ALL).code == 0
+def test_one_that_fails_does_not_end_the_others(compared, command, layout, monkeypatch):
     monkeypatch.setattr("drsl.train.methods.cca.Cca._solutions", lambda *_: 1 / 0)
     found = command("compare", "-d", "toy", "-m", "cca", "-m", "deep-sm", "-s", 3, "--force")
     assert found.code == 1

@@ -68,6 +68,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def small_network(project: Path) -> None:
+    """A network of a tenth of the weights, for tests that are not about the network."""
+    path = project / "params.yaml"
+    text = path.read_text("utf-8").replace("vgg19_bn", "resnet18", 1).replace("pool: 1", "pool: 7", 1)
+    path.write_text(text, "utf-8")
+
+
 @pytest.fixture
 def drsl(project: Path, command_in: Callable[..., Any]) -> Callable[..., Any]:
     """Runs the command line in the project."""

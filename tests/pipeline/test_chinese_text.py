@@ -13,7 +13,7 @@ COLORS = {"狐狸": ("红色的狐狸在雪地里奔跑", 0), "树叶": ("绿色
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
+def photos(small_network, tmp_path_factory):
     root = tmp_path_factory.mktemp("mine") / "照片"
     rng = np.random.default_rng(0)
     for label, (text, channel) in COLORS.items():

@@ -104,13 +104,15 @@ def test_scores_that_do_not_separate_are_a_warning(drsl, project):
     assert "standardise: true, or take drsl-plus" in line
 
 
-def test_search(drsl, project, tmp_path):
+def test_search(drsl, project, tmp_path, monkeypatch):
     found = drsl("search", *D, "red fruit", "-k", 3, "--json", "--save", tmp_path / "sheet.png")
     assert found.code == 0, found.err
     answer = json.loads(found.out)
     assert answer["expected"] == "red"
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
     assert all(hit["right"] == (hit["label"] == "red") for hit in answer["hits"])
+    assert f"wrote {tmp_path / 'sheet.png'}: 3 answers, " in found.err
+    assert "framed green" in found.err
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
     table = drsl("search", *D, "red", "zebra", "-k", 2)
@@ -119,6 +121,10 @@ def test_search(drsl, project, tmp_path):
     marks = [line.split()[1] for line in table.out.splitlines()[2:]]
     assert table.out.splitlines()[0].endswith(f"; {marks.count('right')} of 2 right")
     assert "\x1b" not in table.out  # colour is for terminals
+    assert "\x1b[3" in drsl("--color", "search", *D, "red").out
+    monkeypatch.setattr("drsl.commands.tables.screen_width", lambda: 40)
+    narrow = drsl("search", *D, "red", "-k", 2).out.splitlines()
+    assert all(len(line) <= 40 for line in narrow[1:])
     texts = drsl("search", *D, "--image", project / "data" / "colors" / "images" / "red-9.png", "--json")
     assert len(json.loads(texts.out)["hits"]) == 6
 

@@ -34,7 +34,7 @@ def photo(shape, number):
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
+def photos(small_network, tmp_path_factory):
     root = tmp_path_factory.mktemp("mine") / "photos"
     for shape, words in SHAPES.items():
         (root / shape).mkdir(parents=True)

@@ -13,11 +13,11 @@ BLOCK = """
     source: {name}
     prepare: {{path: raw/{name}, seed: 0, max_reject_fraction: 0.05{more}}}
     image:
-      architecture: vgg19
+      architecture: resnet18
       weights: none
       resize: 32
       crop: 32
-      pool: 1
+      pool: 7
       dropout: 0.0
       flip: false
       precision: float32
@@ -82,7 +82,7 @@ def from_files_to_metrics(drsl, project, name):
     assert 0 < result["mean_map"] <= 1
     accuracy = json.loads((project / "results" / name / "encoders" / "text.json").read_text())
     assert accuracy["test_accuracy"] == 1.0  # a class is one word
-    for part in ("models", "features"):  # of hundreds of megabytes, and the next layout makes its own
+    for part in ("models", "features"):  # of many megabytes, and the next layout makes its own
         shutil.rmtree(project / part / name)
 
 
@@ -123,21 +123,15 @@ def unprepared(project):
 D = ("-d", "xmedianet")
 
 
-def one_line(outcome):
-    assert outcome.code == 1, outcome
-    last = outcome.err.strip().splitlines()[-1]
-    assert last.startswith("drsl: ")
-    return last
-
-
 def test_parts_that_are_missing_are_listed_with_where_to_get_them(drsl, unprepared):
     shutil.rmtree(unprepared / "image")
     (unprepared / "txt_train_list.txt").unlink()
     found = drsl("data", "check", *D)
-    last = one_line(found)
-    assert "2 parts of xmedianet are missing in raw/xmedianet: " in last
-    assert "txt_train_list.txt or list/txt_train_list.txt" in last
-    assert "image/ or img/" in last
+    found.refused(
+        "2 parts of xmedianet are missing in raw/xmedianet: ",
+        "txt_train_list.txt or list/txt_train_list.txt",
+        "image/ or img/",
+    )
     assert [line.split()[1] for line in found.out.splitlines() if line.startswith("image/")] == ["MISSING"]
     assert [line.split()[1] for line in found.out.splitlines() if line.startswith("text/")] == ["there"]
     assert "published at http://59.108.48.34/tiki/XMediaNet/" in found.out
@@ -151,10 +145,10 @@ def test_a_folder_that_is_not_there_is_all_missing(drsl, project, name):
     raw.rename(raw.with_name("elsewhere"))
     try:
         found = drsl("data", "check", "-d", name)
-        assert f"parts of {name} are missing in raw/{name}" in one_line(found)
+        found.refused(f"parts of {name} are missing in raw/{name}")
         assert "MISSING" in found.out
         assert "published at http" in found.out
-        assert f"{raw}" in one_line(drsl("data", "prepare", "-d", name))
+        drsl("data", "prepare", "-d", name).refused(f"{raw}")
     finally:
         raw.with_name("elsewhere").rename(raw)
 
@@ -163,13 +157,10 @@ def test_files_within_the_parts_that_are_missing_are_listed(drsl, unprepared):
     (unprepared / "image" / "dog" / "dog_1.jpg").unlink()
     (unprepared / "text" / "cow" / "cow_2.txt").write_bytes(b"")
     found = drsl("data", "check", *D)
-    last = one_line(found)
-    assert "2 of 30 items lack a usable file" in last
-    assert "at most 1 of them" in last
+    found.refused("2 of 30 items lack a usable file", "at most 1 of them", problems=2)
     assert f"problem: {unprepared / 'image' / 'dog' / 'dog_1.jpg'}: is not there" in found.err
     assert f"problem: {unprepared / 'text' / 'cow' / 'cow_2.txt'}: is empty" in found.err
-    last = one_line(drsl("data", "prepare", *D))
-    assert "2 of 30 items cannot be used" in last
+    drsl("data", "prepare", *D).refused("2 of 30 items cannot be used")
 
 
 def test_items_that_are_left_out_are_counted(drsl, unprepared, project):
@@ -185,7 +176,7 @@ def test_items_that_are_left_out_are_counted(drsl, unprepared, project):
 def test_a_wrong_list_is_one_line(drsl, unprepared):
     (unprepared / "img_test_list.txt").write_text("dog/dog_1.jpg\n")
     for command in ("check", "prepare"):
-        assert "img_test_list.txt line 1" in one_line(drsl("data", command, *D))
+        drsl("data", command, *D).refused("img_test_list.txt line 1")
 
 
 def test_a_split_file_of_another_split_is_a_problem(drsl, unprepared, project):
@@ -193,5 +184,5 @@ def test_a_split_file_of_another_split_is_a_problem(drsl, unprepared, project):
     path = project / "data" / "xmedianet" / "split.csv"
     path.write_text(path.read_text().replace("test", "val"))
     found = drsl("data", "check", *D)
-    assert "1 problems" in one_line(found)
+    found.refused("1 problems", problems=1)
     assert "data/xmedianet/split.csv does not name the splits of the manifest" in found.err

@@ -45,7 +45,7 @@ def frame(pixels, place):
 
 @pytest.mark.parametrize(("count", "rows"), [(0, 1), (1, 1), (5, 1), (6, 2), (10, 2), (11, 3)])
 def test_five_answers_stand_in_a_row(folder, count, rows):
-    assert sheet(folder, "red fruit", hits(count)).shape == (40 + rows * 224 + 12, 872, 3)
+    assert sheet(folder, "red fruit", hits(count)).shape == (40 + rows * 224 + 26 + 12, 872, 3)
 
 
 @pytest.mark.parametrize(("right", "color"), [(True, GREEN), (False, RED), (None, GREY)])
@@ -57,10 +57,25 @@ def test_frames_tell_right_from_wrong(folder, right, color):
 def test_the_query_comes_first(folder):
     Image.new("RGB", (50, 50), (200, 0, 200)).save(folder / "query.png")
     pixels = sheet(folder, "query.png", hits(5, True), query=folder / "query.png")
-    assert pixels.shape[0] == 40 + 2 * 224 + 12
+    assert pixels.shape[0] == 40 + 2 * 224 + 26 + 12
     assert [frame(pixels, place) for place in range(6)] == [GREY] + [GREEN] * 5
     assert tuple(pixels[40 + 80, 12 + 80]) == (200, 0, 200)
     assert tuple(pixels[40 + 80, 12 + 172 + 80]) == (0, 0, 200)
+
+
+def test_a_legend_names_the_colours_that_are_there(folder):
+    Image.new("RGB", (50, 50), (0, 0, 200)).save(folder / "query.png")
+    both = [*hits(1, True), *hits(1, False)]
+    for found, query, colors in (
+        (hits(2, True), None, [GREEN]),
+        (both, None, [GREEN, RED]),
+        (both, folder / "query.png", [GREEN, RED, GREY]),
+        (hits(2), None, []),
+    ):
+        legend = sheet(folder, "", found, query=query)[-36:]
+        shown = [color for color in (GREEN, RED, GREY) if (legend == color).all(axis=2).sum() > 50]
+        assert shown == colors
+        assert (legend[:, -11:] == 255).all()
 
 
 def test_pictures_keep_their_shape(folder):

@@ -149,6 +149,7 @@ def map_chart(found: ItemMap) -> str:
                     "field": "item",
                     "type": "nominal",
                     "scale": {"domain": ["image", "text"], "range": ["circle", "triangle-up"]},
+                    "legend": {"symbolFillColor": "#888888"},
                 },
                 "color": {
                     "field": "class",

@@ -12,7 +12,7 @@ import numpy as np
 from drsl.extract.encode import features_fingerprint
 from drsl.extract.encoder import Encoder
 from drsl.extract.text_encoder import TextEncoder
-from drsl.extract.vectors import TRAIN, open_vectors
+from drsl.extract.vectors import TRAIN
 from drsl.features.errors import SettingError, StaleFile, UserError, choose
 from drsl.features.freshness import require_fresh
 from drsl.features.layout import Layout
@@ -206,7 +206,7 @@ class Searcher:
             if new and source != TRAIN:  # words that training has not seen have no vector anywhere
                 self._say(f"the data set's texts do not have {_quoted(new)}: looking in {source}")
                 try:
-                    vectors = open_vectors(source, self._layout.root)
+                    vectors = self._shelf.vectors(source)
                     if vectors.dim != vocabulary.vectors.shape[1]:
                         raise StaleFile(
                             f"{source} now has vectors of another width than the text network was trained with"

@@ -12,6 +12,8 @@ import numpy as np
 
 from drsl.extract.encoder import Encoder
 from drsl.extract.stage import load_encoder
+from drsl.extract.vectors import open_vectors
+from drsl.extract.vectors.base import WordVectors
 from drsl.features.layout import Layout, Run
 from drsl.features.manifest import Manifest, read_manifest
 from drsl.features.store import Features, read_features
@@ -140,6 +142,23 @@ class Shelf:
             stamp,
             lambda: Gallery(method, features if split == "all" else features.select(split), manifest.by_id),
         )
+
+    def vectors(self, source: str) -> WordVectors:
+        """Where words are looked up that the data set's texts do not have.
+
+        Args:
+            source: `text.vectors` of the data set.
+
+        Returns:
+            The vectors; a package's list of words is read once and kept, a file is opened anew.
+
+        Raises:
+            UserError: they are missing or damaged.
+        """
+        root = self.layout.root
+        if source.startswith("package:"):
+            return self._keep(("vectors", source), (), lambda: open_vectors(source, root))
+        return open_vectors(source, root)
 
     def _keep(self, key: Hashable, stamp: object, read: Callable[[], Value]) -> Value:
         """The value of before when its files are as they were; what was asked for the longest ago goes first."""

@@ -75,7 +75,7 @@ def gather(layout: Layout, reference: str = "drsl-c", method: str | None = None)
         plots=plots(layout, {name: found[0] for name, found in ranked.items()}),
         classes=_classes([row.method for row in rows], base, queries),
         answers=_answers(layout, ranked, method, queries),
-        runs=run_facts(ranked),
+        runs=run_facts(ranked, results),
     )
 
 

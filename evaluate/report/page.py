@@ -9,11 +9,11 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from drsl.evaluate.figures import as_svg, draw
+from drsl.evaluate.queries import DIRECTIONS
 from drsl.evaluate.report.charts import MOST_CLASSES, confusion_chart, histogram_chart, map_chart
-from drsl.evaluate.report.content import Confusion, Histogram, ItemMap, Plot, Report
+from drsl.evaluate.report.content import Plot, Report
 from drsl.evaluate.tables import Table
 
 __all__ = ["render_page"]
@@ -38,16 +38,16 @@ def render_page(reports: Sequence[Report]) -> str:
         template.render(
             reports=reports,
             anchors=_anchors(reports),
-            style=Markup((here / "page.css").read_text("utf-8")),
+            style=(here / "page.css").read_text("utf-8"),
             most_classes=MOST_CLASSES,
             names_described=_described,
             sections=_sections,
             sizes=_sizes,
             curves=_curves,
             bars=_bars,
-            histogram=_histogram,
-            confusion=_confusion,
-            item_map=_item_map,
+            histogram=histogram_chart,
+            confusion=confusion_chart,
+            item_map=map_chart,
             accuracies=_accuracies,
             origins=_origins,
             keys=_keys,
@@ -89,29 +89,16 @@ def _sizes(report: Report) -> str:
     """How many queries ask what gallery, as the result files say."""
     metrics = report.runs[0].metrics
     parts = [
-        f"{name}: {metrics[f'{key}_queries']:,} queries over {metrics[f'{key}_gallery']:,} items"
+        f"{key}: {metrics[f'{key}_queries']:,} queries over {metrics[f'{key}_gallery']:,} items"
         + (f", {metrics[f'{key}_empty_queries']:,} without a relevant one" if metrics[f"{key}_empty_queries"] else "")
-        for key, name in (("i2t", "i2t"), ("t2i", "t2i"))
+        for key in DIRECTIONS
         if f"{key}_queries" in metrics
     ]
     return "; ".join(parts) + "." if parts else ""
 
 
-def _curves(plot: Plot) -> Markup:
-    spec = draw(plot.kind, plot.curves, plot.title, plot.x, plot.y, width=_WIDTH, height=_HEIGHT)
-    return Markup(as_svg(spec))
-
-
-def _histogram(found: Histogram) -> Markup:
-    return Markup(histogram_chart(found))
-
-
-def _confusion(found: Confusion) -> Markup:
-    return Markup(confusion_chart(found))
-
-
-def _item_map(found: ItemMap) -> Markup:
-    return Markup(map_chart(found))
+def _curves(plot: Plot) -> str:
+    return as_svg(draw(plot.kind, plot.curves, plot.title, plot.x, plot.y, width=_WIDTH, height=_HEIGHT))
 
 
 def _bars(report: Report) -> list[tuple[str, int, list[tuple[str, str, str]]]]:
